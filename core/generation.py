@@ -37,6 +37,7 @@ from core.principals import ANYTHING, Principal
 from core.providers import Ask, Provider, Unreadable
 from core.providers.loop import Cancellation, Loop
 from core.record import Generation, Record, Recorder
+from core.replaced_calls import as_asked, given_back
 from core.requests import (
     GenerationRequest,
     PartialKind,
@@ -188,8 +189,8 @@ class Corridor:
                 if not request.judges:  # 3 not too fast: what is judged had its turn
                     permit = record.let_in(self._limits.admitted(quotas, estimated_tokens(messages), seconds))
                 models = self._models(policy, record, principal, request.user, cancellation)
-                allowed_out = screened(messages, policy.guardrails, record)  # 4 nothing forbidden goes out
-                messages = models.messages(allowed_out)
+                # 4 nothing forbidden goes out
+                messages = models.messages(screened(messages, policy.guardrails, record))
                 policy = with_allowed_schema(policy, record)
                 record.pays_from(  # 5 not too much: each attempt is covered before it goes out
                     policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
@@ -210,7 +211,9 @@ class Corridor:
                     reply = yield from self._partials(walk, policy, request.partials, record)
                     value = reply.value
                 allowed = valid_value(value, policy, record)  # 7 nothing forbidden comes back
-                record.succeeded(models.value(allowed) if lookup.hit is None else allowed)
+                value = models.value(allowed) if lookup.hit is None else allowed
+                given = given_back(value, policy, record, lambda: as_asked(request, principal, snapshot))
+                record.succeeded(value)
             made = record.generation  # 8 all is written down
         finally:
             try:
@@ -219,7 +222,7 @@ class Corridor:
             finally:
                 give_back(permit, record)
         assert made is not None  # noqa: S101 the record's block has ended without an error
-        return made
+        return made if given is made.answer else replace(made, answer=given, kept=made.answer)
 
     def _walk(
         self,
@@ -255,7 +258,8 @@ class Corridor:
         self, walk: Walk, policy: Policy, kind: PartialKind, record: Record
     ) -> Generator[Partial, None, Reply]:
         """Yield what an answer shows of its object as it grows, screened; the first with what is left of limits."""
-        shown = partials(kind, policy.schema.response_model, policy.guardrails)
+        guardrails = policy.guardrails
+        shown = partials(kind, policy.schema.response_model, guardrails.giving_back or guardrails)
         pieces, is_first = walk.reply(), True
         try:
             while True:

@@ -70,6 +70,14 @@ class OwnKeys:
             return hashlib.sha256(said).hexdigest()
         return hmac.digest(self._hashing[0], b"said\0" + said, "sha256").hex()
 
+    def placeholder_key(self, tenant_id: str) -> bytes:
+        """Return the key by which data of a tenant have their placeholders: the same in every process.
+
+        Without a key of the deployment's it follows from the tenant's id alone, which no provider is told.
+        """
+        key = self._hashing[0] if self._hashing else b"placeholders"
+        return hmac.digest(key, f"placeholders\0{tenant_id}".encode(), "sha256")
+
 
 def _user_hash(key: bytes, tenant_id: str, user: str) -> str:
     said = f"user\0{tenant_id}\0{user}".encode(errors="surrogatepass")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from core.attempts import Piece
 from core.growing_json import Change, GrowingJson
-from core.guardrails import Guardrails
+from core.guardrails import GivenBack, Guardrails
 from core.json_patches import changes_between
 from core.record import Remaining
 from core.requests import PartialKind
@@ -32,6 +32,10 @@ class Partial:
     """What is left of limits and budget as the answer begins; of the first only."""
 
 
+Shown = Guardrails | GivenBack
+"""What shows the texts of an answer while it is written."""
+
+
 class Partials(Protocol):
     """What makes partials of an answer's pieces."""
 
@@ -45,7 +49,7 @@ class Partials(Protocol):
         ...
 
 
-def partials(kind: PartialKind, response_model: type[ResponseModel], guardrails: Guardrails) -> Partials:
+def partials(kind: PartialKind, response_model: type[ResponseModel], guardrails: Shown) -> Partials:
     """Return what makes partials of a *kind*, screened."""
     return WholePartials(response_model, guardrails) if kind == "whole" else Patches(response_model, guardrails)
 
@@ -53,7 +57,7 @@ def partials(kind: PartialKind, response_model: type[ResponseModel], guardrails:
 class WholePartials:
     """The object whole each time. No two that follow each other are alike."""
 
-    def __init__(self, response_model: type[ResponseModel], guardrails: Guardrails) -> None:
+    def __init__(self, response_model: type[ResponseModel], guardrails: Shown) -> None:
         self._response_model = response_model
         self._guardrails = guardrails
         self._pieces: list[str] = []
@@ -79,7 +83,7 @@ class WholePartials:
 class Patches:
     """What has changed. Where the way back from an answer needs all of it, whole partials are compared."""
 
-    def __init__(self, response_model: type[ResponseModel], guardrails: Guardrails) -> None:
+    def __init__(self, response_model: type[ResponseModel], guardrails: Shown) -> None:
         self._response_model = response_model
         self._guardrails = guardrails
         self._attempt = 0

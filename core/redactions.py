@@ -8,7 +8,7 @@ lists (``enum``, ``const``) is no personal datum: its author wrote it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -39,10 +39,12 @@ class Unfitting(Exception):
         self.problem = problem
 
 
-def fitting(old: Any, new: Any, model: type[ResponseModel]) -> Any:
+def fitting(
+    old: Any, new: Any, model: type[ResponseModel], replaced_in: Callable[[str], Collection[str]] = lambda _: ()
+) -> Any:
     """Return *new*, a redaction of the valid value *old*, as it satisfies the schema of *model*.
 
-    Equal texts are replaced alike.
+    Equal texts are replaced alike. *replaced_in* tells of which kinds the placeholders are in a text.
 
     Raises:
         Unfitting: nothing that may stand there does.
@@ -61,7 +63,7 @@ def fitting(old: Any, new: Any, model: type[ResponseModel]) -> Any:
         about = [rule for loc, rule, _ in wrong if loc == path[: len(loc)]]
         if not about:
             continue
-        for candidate in _candidates(was, changed, number, about):
+        for candidate in _candidates(was, changed, number, about, replaced_in(changed)):
             if not left:
                 break
             left -= 1
@@ -75,10 +77,16 @@ def fitting(old: Any, new: Any, model: type[ResponseModel]) -> Any:
     return new
 
 
-def _candidates(was: str, marked: str, number: int, rules: Sequence[str]) -> Iterator[str]:
+def require_valid(value: Any, model: type[ResponseModel]) -> None:
+    """Go on only if *value* satisfies the schema of *model*; raises Unfitting."""
+    if wrong := _wrong(value, model, Effort()):
+        raise Unfitting(FieldProblem(json_path(wrong[0][0]), *wrong[0][1:]))
+
+
+def _candidates(was: str, marked: str, number: int, rules: Sequence[str], replaced: Collection[str]) -> Iterator[str]:
     """Yield what may stand in the place of *was*, which *marked* would be, likeliest first."""
-    kinds = set(_MARK.findall(marked))
-    if kinds <= PERSONAL and any(rule in _LISTED for rule in rules):
+    kinds = {*_MARK.findall(marked), *replaced}
+    if kinds and kinds <= PERSONAL and any(rule in _LISTED for rule in rules):
         yield was
     yield _MARK.sub(lambda mark: replacement(mark[1], number), marked)
     if len(kinds) == 1:

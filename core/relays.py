@@ -31,6 +31,7 @@ from core.providers import Unreadable
 from core.providers.loop import Cancellation
 from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
+from core.replaced_calls import head_given_back, replacing, texts_in_body
 from core.requests import RelayCall
 from core.screened_calls import require_valid, screened_head, screened_request, screened_value, with_added
 from core.screened_frames import ScreenedFrames
@@ -108,7 +109,11 @@ class RelayCorridor(Corridor):
         guardrails = snapshot.guardrails()
         try:
             with record, cancellation.explained():
-                policy = with_added(snapshot.resolve_relay(principal, asked, schema=schema), request.guardrails, record)
+                policy = replacing(
+                    with_added(snapshot.resolve_relay(principal, asked, schema=schema), request.guardrails, record),
+                    snapshot,
+                    lambda: texts_in_body(request.request),
+                )
                 guardrails = policy.guardrails
                 record.governed_by(policy)
                 record.told(policy.remarks)
@@ -152,8 +157,16 @@ class RelayCorridor(Corridor):
                 )
                 if (head := cast("VendorResponse", reply.answer.raw)).frames is None:  # as the vendor gave it
                     self._keep(tenant_id, asked, stored, head, [head.value])
-                    head = models.head(
-                        screened_head(head, asked, guardrails, record, reply.outcome), asked.dialect, reply.answer.text
+                    head = head_given_back(
+                        models.head(
+                            screened_head(head, asked, guardrails, record, reply.outcome),
+                            asked.dialect,
+                            reply.answer.text,
+                        ),
+                        request.request,
+                        guardrails,
+                        record,
+                        reply.outcome,
                     )
                 if _may_be_asked_again(
                     reply.outcome, conversation, asked, head, self._workers and self._workers.of(policy.tenant.id)

@@ -22,6 +22,7 @@ from core.policy import Policy, TenantSnapshot
 from core.principals import Principal
 from core.record import Record
 from core.redactions import Unfitting, fitting
+from core.replaced_calls import replacing, require_whole, texts_in
 from core.requests import GenerationRequest
 from core.response_models import response_model
 from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, unread_in, value_as_allowed
@@ -42,6 +43,7 @@ def resolved(snapshot: TenantSnapshot, request: GenerationRequest, principal: Pr
     """
     resolve = partial(snapshot.resolve, principal, route=request.route, model=request.model, stream=request.stream)
     policy = with_added(resolve(schema=request.schema), request.guardrails, record)
+    policy = replacing(policy, snapshot, lambda: texts_in(request))
     if isinstance(request.schema, str) or policy.guardrails.passes(orjson.dumps(request.schema), Stage.INPUT):
         return policy
     with record.findings.looking(Stage.INPUT) as found:
@@ -105,6 +107,7 @@ def screened_request(asked: RelayRequest, guardrails: Guardrails, record: Record
     with record.findings.looking(Stage.INPUT) as found:
         asked = asked_as_allowed(guardrails, asked, found)
         CallJudge(guardrails, asked).offered(found)
+    require_whole(asked, guardrails)
     if unread := unread_in(asked):
         record.step("screen in", "not judged", unread)
     record.asking(asked.messages)
@@ -164,7 +167,9 @@ def valid_value(value: Any, policy: Policy, record: Record) -> JsonValue:
     if allowed is given:
         return given
     try:
-        return JsonValue(fitting(given.value, allowed.value, policy.schema.response_model))
+        return JsonValue(
+            fitting(given.value, allowed.value, policy.schema.response_model, policy.guardrails.replaced_in)
+        )
     except Unfitting as error:
         raise _not_valid(error.problem) from None
 

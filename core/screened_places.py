@@ -217,7 +217,7 @@ class AnswerScreen:
         try:
             if not is_whole:
                 return self._guardrails.screen_partial(text, text)
-            read = _read(text)
+            read = read_json(text)
             if read is not None:
                 with self._guardrails.hearing(Stage.OUTPUT, lambda: with_texts(read, self._changed)):
                     made = with_texts(read, self._changed)
@@ -268,7 +268,7 @@ class AnswerScreen:
         return self._guardrails.screened(text)
 
 
-def _read(text: str) -> Any:
+def read_json(text: str) -> Any:
     """Return a text that is a JSON object or list as one; ``None`` for any other."""
     if not text.lstrip().startswith(("{", "[")):
         return None

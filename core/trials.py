@@ -22,6 +22,7 @@ from core.guardrails import (
     ModelJudge,
     OutsideJudge,
     OutsideTerms,
+    Placeholders,
     Stage,
     guardrail_of,
 )
@@ -85,13 +86,16 @@ class RuleTrial:
 
 
 def examined(guardrails: Guardrails, whole: str | KeptText, stage: Stage, clock: Clock) -> Examined:
-    """Return what *guardrails* make of a *whole* text on one side; those look at one that is kept that look there."""
+    """Return what *guardrails* make of a *whole* text on one side; those look at one that is kept that look there.
+
+    What stands in the place of a datum has the form of a name, and is that of no call: nobody finds a datum by it.
+    """
     kept = whole if isinstance(whole, KeptText) else KeptText(whole, "")
     text, hits = kept.text, list[tuple[Span, Guardrail]]()
     looking = [one for one in guardrails.members if stage in one.stages and one.where.holds(kept.place, kept.steps)]
     for one in looking:
         hits += [(span, one) for span in _found(one, text)]
-    guardrails = Guardrails(looking)
+    guardrails = Guardrails(looking, placeholders=Placeholders(clock.new_id().encode(), lambda: [text]))
     findings: list[Finding] = []
     goes_on, why, began = None, "", clock.monotonic()
     try:

@@ -34,6 +34,7 @@ from core.generation import Partial
 from core.policy import TenantSnapshot
 from core.principals import Permission, Principal
 from core.record import Generation
+from core.replaced_calls import again
 from core.requests import GenerationRequest
 from core.runtime import Runtime
 
@@ -226,7 +227,7 @@ class Native:
                 door="generate",
                 key=key_of(request),
                 body=body,
-                guardrails=snapshot.guardrails(asked.route or "").and_those(asked.guardrails),
+                guardrails=lambda: again(asked, principal, snapshot),
                 once=lambda generation_id: self._walked(
                     call, replace(asked, id=generation_id or self._runtime.clock.new_id()), principal, snapshot
                 ),
@@ -341,7 +342,11 @@ def _request_id(request: Request, runtime: Runtime) -> str:
 
 
 def _ending(generation: Generation, *, streamed: bool) -> Ending:
-    return Ending(200, as_json(fresh(generation)), told_of(generation), streamed)
+    ending = Ending(200, as_json(fresh(generation)), told_of(generation), streamed)
+    if generation.kept is None:
+        return ending
+    kept = replace(generation, answer=generation.kept, kept=None)
+    return replace(ending, again=replace(ending, body=as_json(fresh(kept))))
 
 
 def _refused(refusal: Problem, *, streamed: bool, generation: Generation | None = None) -> Ending:

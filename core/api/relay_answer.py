@@ -101,7 +101,8 @@ class RelayAnswer:
             return self._streamed(b"", told_of(generation))
         head = cast("VendorResponse", self._head)
         headers = {**self._limited(head, generation.remaining), **told_of(generation)}
-        return Ending(head.status, head.body, headers, streamed=False)
+        ending = Ending(head.status, head.body, headers, streamed=False)
+        return ending if head.kept is None else replace(ending, again=replace(ending, body=head.kept))
 
     def _limited(self, head: VendorResponse, remaining: Remaining) -> dict[str, str]:
         return with_limits(self._dialect, head.headers, remaining.limits, self._clock.now())

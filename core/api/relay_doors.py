@@ -26,6 +26,7 @@ from core.dialects import DIALECTS, Dialect, beside
 from core.errors import BadHeader, Invalid, ProctorError
 from core.guardrails import Guardrail, added_by_caller
 from core.principals import Permission
+from core.replaced_calls import again_in_dialect
 from core.requests import RelayCall
 from core.runtime import Runtime
 
@@ -109,7 +110,7 @@ class RelayDoors:
                 door=dialect.name,
                 key=key_of(request),
                 body=b"\n".join((body, *(one.encode() for one in request.headers.getlist(GUARDRAILS)))),
-                guardrails=snapshot.guardrails().and_those(relayed.guardrails),
+                guardrails=lambda: again_in_dialect(relayed, principal, snapshot),
                 once=once,
             )
         except ProctorError as error:

@@ -9,11 +9,13 @@ from starlette.requests import Request
 
 from core.api.in_flight import Ending
 from core.api.response_headers import BUDGET_RESETS, REMAINING
-from core.dialects import DIALECTS
+from core.dialects import DIALECTS, Dialect
 from core.errors import BadHeader, GuardrailBlocked, Repeated
 from core.guardrails import Guardrails, Stage
 from core.idempotency import Idempotency, KeptAnswer
+from core.json_texts import exactly, exactly_written
 from core.record import Generation
+from core.replaced_calls import restored_body
 from core.screened_places import body_as_allowed
 from core.telemetry import Metrics, log
 
@@ -29,6 +31,7 @@ _OF_THE_MOMENT = (
     BUDGET_RESETS.lower(),
 )
 """Headers that say when to come back and how much is left: true then, and not of the answer."""
+_ANSWERED = 200
 _SENT_AGAIN = (408, 409, 429)
 """Beside all from 500 on: the SDKs ask again by themselves."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
@@ -73,12 +76,12 @@ class Repeats:
         door: str,
         key: str | None,
         body: bytes,
-        guardrails: Guardrails,
+        guardrails: Callable[[], Guardrails],
         once: Callable[[str | None], Answered],
     ) -> Ending:
         """Return how *once* answers, which is given the id that its generation is to have, or how it did before.
 
-        What is given again is what *guardrails* let go on today, whatever they did then.
+        What is given again is what *guardrails* let go on today, whatever they did then; they are asked for it alone.
 
         Raises:
             Repeated: it can be neither answered again nor done now.
@@ -96,7 +99,7 @@ class Repeats:
         if isinstance(turn, KeptAnswer):
             self._metrics.repeats.labels("replayed").inc()
             log().info("request_replayed", generation_id=turn.generation_id, status=turn.status)
-            again = _allowed(turn, door, guardrails)
+            again = _given_again(turn, door, guardrails())
             return Ending(turn.status, again, turn.headers | {REPLAYED: "true"}, turn.streamed)
         try:
             ending, generation = once(turn.generation_id)
@@ -105,6 +108,23 @@ class Repeats:
             raise
         turn.answered(_reply(ending, turn.generation_id), generation)
         return ending
+
+
+def _given_again(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
+    """Return what is given again of an answer: what was replaced in its request is put back, which is not kept.
+
+    Raises:
+        GuardrailBlocked: it may not be given again.
+
+    """
+    body = _allowed(kept, door, guardrails)
+    giving = guardrails.giving_back
+    if giving is None or kept.status != _ANSWERED:
+        return body
+    if (dialect := _dialect_of(door)) is not None:
+        return restored_body(giving, dialect, body, [])
+    read = exactly(body)
+    return exactly_written({**read, "value": giving.value(read["value"], [], "answer")})
 
 
 def _allowed(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
@@ -123,8 +143,11 @@ def _allowed(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
                 stage=Stage.OUTPUT.value,
             )
         return body
-    dialect = next((one for one in DIALECTS.values() if one.name == door), None)
-    return body_as_allowed(guardrails, dialect, body, [])
+    return body_as_allowed(guardrails, _dialect_of(door), body, [])
+
+
+def _dialect_of(door: str) -> Dialect | None:
+    return next((one for one in DIALECTS.values() if one.name == door), None)
 
 
 def _reply(ending: Ending, generation_id: str) -> KeptAnswer:

@@ -47,7 +47,7 @@ _FILES = frozenset(
     }
 )
 """Endings of files that are no top-level domain: ``icon@2x.png``."""
-_REPLACEMENT = re.compile(r"redacted-\d+@example\.invalid")
+_REPLACEMENT = re.compile(r"redacted-[a-z0-9]+@example\.invalid", re.IGNORECASE)
 """What stands in the place of an address that was found."""
 _TRANSPORTS = frozenset({"git", "hg", "svn"})
 """Whoever is called so is a program: ``git@host:path``."""

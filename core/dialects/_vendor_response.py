@@ -34,3 +34,5 @@ class VendorResponse:
     """How many calls it took, of a stream of which nothing was passed on before it was judged; else 0."""
     remaining: Any = field(default=None, repr=False)
     """What is left of the caller's limits and budget as it begins (``core.record``)."""
+    kept: bytes | None = field(default=None, repr=False)
+    """The body as it may be kept, where data were put back into it that nobody but the caller gets."""

@@ -16,10 +16,12 @@ from typing import Any
 from core.guardrails._added import MOST_ADDED, added_by_caller
 from core.guardrails._asking import OutsideJudges
 from core.guardrails._findings import HELD, NOT_JUDGED, Finding, take_no_verdict, take_verdict
-from core.guardrails._growing import ScreenedText
+from core.guardrails._growing import ScreenedText, with_open_text
 from core.guardrails._outside import Asks, NotJudged, OutsideJudge, OutsideTerms, Unasked, heard, listened
 from core.guardrails._panel import Panel, Sparing
 from core.guardrails._places import ANSWER, PLACES, SETTINGS, sort_of, where_of
+from core.guardrails._replacing import Placeholders
+from core.guardrails._restoring import GivenBack, asks_nobody
 from core.guardrails._rules import (
     BUILT_IN,
     Action,
@@ -49,6 +51,7 @@ __all__ = [
     "SETTINGS",
     "Action",
     "Finding",
+    "GivenBack",
     "Guardrail",
     "GuardrailCheck",
     "GuardrailTerms",
@@ -60,6 +63,7 @@ __all__ = [
     "OutsideJudge",
     "OutsideJudges",
     "OutsideTerms",
+    "Placeholders",
     "ScreenedText",
     "Sparing",
     "Stage",
@@ -82,13 +86,42 @@ _NAME = " key"
 class Guardrails:
     """Rules at work, in order."""
 
-    def __init__(self, members: Iterable[Guardrail] | None = None, asks: Asks | None = None) -> None:
+    def __init__(
+        self,
+        members: Iterable[Guardrail] | None = None,
+        asks: Asks | None = None,
+        placeholders: Placeholders | None = None,
+    ) -> None:
         """Take in *members*, or what is built in; of several that block, the first is told.
 
-        *asks* asks those that are asked over the network; without it they judge nothing.
+        *asks* asks those that are asked over the network; without it they judge nothing. *placeholders* are those of
+        the call on whose texts they are at work, which is what lets them replace.
         """
         self.members = built_in() if members is None else tuple(_asked_by(one, asks or Unasked()) for one in members)
-        self._panels = {stage: Panel(stage, self.members) for stage in Stage}
+        self.placeholders = placeholders
+        self.replace = any(one.action is Action.REPLACE for one in self.members)
+        """Whether one of them replaces what it finds: then those of each call are its own."""
+        self._panels = {stage: Panel(stage, self.members, placeholders) for stage in Stage}
+
+    def of_call(self, placeholders: Placeholders) -> Guardrails:
+        """Return them at work on the texts of one call, whose *placeholders* those are."""
+        return Guardrails(self.members, placeholders=placeholders)
+
+    @property
+    def asking_nobody(self) -> Guardrails:
+        """Those of them that look at texts by themselves, with the same placeholders."""
+        return Guardrails(filter(asks_nobody, self.members), placeholders=self.placeholders)
+
+    def replaced_in(self, text: str) -> set[str]:
+        """Return of which kinds the placeholders are in *text*."""
+        return self.placeholders.kinds_in(text) if self.placeholders else set()
+
+    @property
+    def giving_back(self) -> GivenBack | None:
+        """What puts back what they replaced in the request, there being anything: to be asked once that has gone."""
+        if self.placeholders is None or not self.placeholders.restores:
+            return None
+        return GivenBack(self.members, self._panels[Stage.OUTPUT], self.placeholders)
 
     @property
     def names(self) -> str:
@@ -105,6 +138,7 @@ class Guardrails:
                 "stages": sorted(one.stages),
                 **({"rule_id": one.rule_id} if one.rule_id else {}),
                 **({"places": one.where.told} if one.where.told else {}),
+                **({"restores": True} if one.restores else {}),
             }
             for one in self.members
             if not one.added
@@ -112,7 +146,7 @@ class Guardrails:
 
     def and_those(self, added: Sequence[Guardrail]) -> Guardrails:
         """Return these rules and those that a caller *added*; themselves where that is none."""
-        return Guardrails((*self.members, *added)) if added else self
+        return Guardrails((*self.members, *added), placeholders=self.placeholders) if added else self
 
     def screen_messages(self, messages: Sequence[Message], stage: Stage, findings: list[Finding]) -> Sequence[Message]:
         """Return *messages* as they may go on; what was found is added to *findings*.
@@ -201,24 +235,13 @@ class Guardrails:
             GuardrailBlocked: one of them may not.
 
         """
-        panel, alike = self._panels[Stage.OUTPUT], list[str]()
-
-        def noted(text: str, _: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
-            if text == open_text and not is_name:
-                alike.append(text)
-            return text
-
-        def screen(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
-            there = panel.at(ANSWER, steps)
-            if is_name:  # of one that is still being written nothing is in the value
-                return there.screen(text, [])
-            is_open = open_text is None or (text == open_text and len(alike) == 1)
-            if text == open_text:
-                alike.pop()
-            return there.screen_open(text) if is_open else there.screen(text, [])
-
-        with_texts(value, noted)
-        return with_texts(value, screen)
+        panel = self._panels[Stage.OUTPUT]
+        return with_open_text(
+            value,
+            open_text,
+            lambda text, steps: panel.at(ANSWER, steps).screen(text, []),
+            lambda text, steps: panel.at(ANSWER, steps).screen_open(text),
+        )
 
     def screen_text(
         self,

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from core.detection import Span, merged
+from core.detection.personal import TOLD
 from core.errors import GuardrailBlocked, GuardrailUnavailable
 from core.guardrails._rules import Action, Guardrail, Stage
 
 NOT_JUDGED = "no verdict"
 """The kind of a finding where somebody was asked and gave no answer of use: its action says whether a text went on."""
+_TAKES_OUT = (Action.REPLACE, Action.REDACT)
 HELD = {Stage.INPUT: "The request was not sent", Stage.OUTPUT: "The answer was held back"}
 """How a refusal begins, by the side on which a text was."""
+
+
+_DONE = {
+    Action.NOTE: "It went on.",
+    Action.REPLACE: "It was replaced.",
+    Action.REDACT: "It was redacted.",
+    Action.BLOCK: "",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Region(Span):
+    """What does not go on of a text."""
+
+    is_replaced: bool = False
+    """Whether a placeholder stands in its place, and no mark."""
+    is_restored: bool = False
+    """Whether that is put back into the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +60,7 @@ class Finding:
         what = self.kind or "what it does not allow"
         at = f" at {self.path}" if self.path else ""
         where = f" in {self.place}{at}" if self.place else ""
-        done = {Action.NOTE: "It went on.", Action.REDACT: "It was redacted.", Action.BLOCK: ""}[self.action]
+        done = _DONE[self.action]
         times = f" ({self.count} times)" if self.count > 1 else ""
         return f"{self.guardrail} found {what}{where}{times}. {done}".strip()
 
@@ -53,11 +74,11 @@ def left(guardrail: Guardrail, text: str, spans: Iterable[Span]) -> list[Span]:
 
 def settled(
     hits: Sequence[tuple[Guardrail, Sequence[Span]]], stage: Stage, findings: list[Finding], place: str = ""
-) -> list[Span]:
-    """Take what rules found in one text into *findings*; return what is to be redacted, in order, without overlaps.
+) -> list[Region]:
+    """Take what rules found in one text into *findings*; return what does not go on, in order, without overlaps.
 
-    All rules have judged the same text, so their order decides nothing: to block goes before to redact, and that before
-    to note.
+    All rules have judged the same text, so their order decides nothing: to block goes before to redact, that before to
+    replace, and that before to note.
 
     Raises:
         GuardrailBlocked: a rule lets nothing of it go on.
@@ -72,7 +93,7 @@ def settled(
     if blocking is not None:
         guardrail, kinds = blocking
         raise blocked(guardrail, stage, f": the guardrail {guardrail.name} found {kinds} in it.", findings, place)
-    return merged(span for guardrail, spans in hits if guardrail.action is Action.REDACT for span in spans)
+    return _regions([one for one in hits if one[0].action in _TAKES_OUT])
 
 
 def blocked(
@@ -125,11 +146,54 @@ def take_no_verdict(
     raise blocked(guardrail, stage, f"{why} Send it again later.", findings, place, error_type=GuardrailUnavailable)
 
 
-def marked(text: str, regions: Iterable[Span]) -> str:
-    """Return *text* with a mark for each of *regions*, which are in order."""
+def _regions(hits: Sequence[tuple[Guardrail, Sequence[Span]]]) -> list[Region]:
+    """Return what *hits* take out. What overlaps is one, and what the strictest of its rules says becomes of it."""
+    whole = merged(span for _, spans in hits for span in spans)
+    if all(rule.action is Action.REDACT for rule, _ in hits):
+        return [Region(one.start, one.end, one.kind) for one in whole]
+    ends = [one.end for one in whole]
+    rules: list[list[Guardrail]] = [[] for _ in whole]
+    for rule, spans in hits:
+        for span in spans:
+            rules[bisect_right(ends, span.start)].append(rule)
+    return [
+        Region(one.start, one.end, one.kind, _is_replaced(by), _is_replaced(by) and all(rule.restores for rule in by))
+        for one, by in zip(whole, rules, strict=True)
+    ]
+
+
+def _is_replaced(by: Iterable[Guardrail]) -> bool:
+    return all(rule.action is Action.REPLACE for rule in by)
+
+
+def usual_mark(region: Region, _text: str) -> str:
+    """Return what stands in the place of what was taken out."""
+    return f"[redacted: {region.kind}]"
+
+
+def marked(
+    text: str, regions: Iterable[Region], mark: Callable[[Region, str], str] = usual_mark, begin: int = 0
+) -> str:
+    """Return *text* with a mark for each of *regions*, which are in order, and count as if it began at *begin*."""
     parts: list[str] = []
     at = 0
-    for span in regions:
-        parts += (text[at : span.start], f"[redacted: {span.kind}]")
-        at = span.end
+    for one in regions:
+        start, end = one.start - begin, one.end - begin
+        parts += (text[at:start], mark(one, text[start:end]))
+        at = end
     return "".join([*parts, text[at:]])
+
+
+def arising(spans: Iterable[Span], own: Sequence[Span]) -> list[Span]:
+    """Return those of *spans* that only arose as the caller's *own* data were put back, and are more than those."""
+    return [
+        one
+        for one in spans
+        if any(one.start < datum.end and datum.start < one.end for datum in own)
+        and not any(_is_of(one, datum) for datum in own)
+    ]
+
+
+def _is_of(span: Span, datum: Span) -> bool:
+    is_alike = span.kind == datum.kind or (span.kind in TOLD and datum.kind in TOLD)
+    return is_alike and datum.start <= span.start and span.end <= datum.end

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.detection import Detector, Span
-from core.guardrails._findings import left, marked, settled
+from core.guardrails._findings import arising, left, marked, settled
 from core.guardrails._panel import Panel
 from core.guardrails._rules import Guardrail, Stage
+from core.json_leaves import Steps, with_texts
 
 
 @dataclass(slots=True)
@@ -30,8 +32,8 @@ class ScreenedText:
     _OFTEN_UP_TO = 4_000
     _GROWTH = 8
 
-    def __init__(self, panel: Panel) -> None:
-        """Begin with nothing."""
+    def __init__(self, panel: Panel, *, is_restored: bool = False) -> None:
+        """Begin with nothing. Of a text that *is_restored* only that is looked at which arises by that."""
         self._panel = panel
         self._searches = [_Search(guardrail, detector) for guardrail, detector in panel.detectors]
         self._text = ""
@@ -42,6 +44,8 @@ class ScreenedText:
         """How much of it there was when it was looked at for the last time."""
         self._waiting: list[str] = []
         self._waiting_size = 0
+        self._own: list[Span] | None = [] if is_restored else None
+        """Where the caller's own data were put back into it."""
         self._settled: list[tuple[Guardrail, list[Span]]] = []
         """What was found for good, and reaches into what has not been told."""
         self._told = 0
@@ -52,8 +56,10 @@ class ScreenedText:
         """Of how many characters that came it is known what is shown in their place."""
         return self._told
 
-    def add(self, piece: str) -> None:
-        """Go on with *piece*."""
+    def add(self, piece: str, own: Sequence[Span] = ()) -> None:
+        """Go on with *piece*; *own* says where in the whole the caller's own data in it are."""
+        if self._own is not None:
+            self._own += own
         self._waiting.append(piece)
         self._waiting_size += len(piece)
 
@@ -102,8 +108,7 @@ class ScreenedText:
         begin, self._told = self._told, end
         text = self._text[begin - self._start : end - self._start]
         fresh = [span for span in regions if begin < span.end <= end]  # what was told is found once more for good
-        moved = _moved(fresh, -begin)
-        return marked(text, moved) if moved else text
+        return marked(text, fresh, self._panel.mark, begin) if fresh else text
 
     def _look(self, one: _Search, growing: list[tuple[Guardrail, list[Span]]], *, is_last: bool) -> int:
         """Search on with *one*; return up to where it is decided."""
@@ -111,15 +116,18 @@ class ScreenedText:
         size = len(text)
         ends = size if is_last else one.detector.forgettable(text)
         if ends and (found := one.detector.find(text[:ends])):
-            self._settled.append((one.guardrail, _moved(left(one.guardrail, text, found), one.begin)))
+            self._settled.append((one.guardrail, self._new(_moved(left(one.guardrail, text, found), one.begin))))
         one.begin += ends
         if ends == size:
             return one.begin
         rest = text[ends:]
         decided = one.detector.decided(rest)
         if decided and (found := [span for span in one.detector.find(rest) if span.end <= decided]):
-            growing.append((one.guardrail, _moved(left(one.guardrail, rest, found), one.begin)))
+            growing.append((one.guardrail, self._new(_moved(left(one.guardrail, rest, found), one.begin))))
         return one.begin + decided
+
+    def _new(self, spans: list[Span]) -> list[Span]:
+        return spans if self._own is None else arising(spans, self._own)
 
     def _forget(self) -> None:
         """Keep no more than may be told yet, or searched again."""
@@ -127,9 +135,37 @@ class ScreenedText:
         if begin > self._start:
             self._text, self._start = self._text[begin - self._start :], begin
         self._looked_at = len(self._text)
+        if self._own:
+            self._own = [span for span in self._own if span.end > self._start]
         if self._settled:
             kept = ((one, [span for span in spans if span.end > self._told]) for one, spans in self._settled)
             self._settled = [(one, spans) for one, spans in kept if spans]
+
+
+def with_open_text(
+    value: Any, open_text: str | None, whole: Callable[[str, Steps], str], growing: Callable[[str, Steps], str]
+) -> Any:
+    """Return a JSON *value* that is still being written, its texts as *whole* and *growing* show them, names included.
+
+    The last string that is *open_text* is still being written, all others are whole; without it any may be.
+    """
+    alike: list[str] = []
+
+    def noted(text: str, _: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+        if text == open_text and not is_name:
+            alike.append(text)
+        return text
+
+    def shown(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+        if is_name:  # of one that is still being written nothing is in the value
+            return whole(text, steps)
+        is_open = open_text is None or (text == open_text and len(alike) == 1)
+        if text == open_text:
+            alike.pop()
+        return growing(text, steps) if is_open else whole(text, steps)
+
+    with_texts(value, noted)
+    return with_texts(value, shown)
 
 
 def _moved(spans: Sequence[Span], by: int) -> list[Span]:

@@ -7,9 +7,21 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from core.detection import Detector, Span
-from core.guardrails._findings import Finding, blocked, left, marked, settled, take_no_verdict, take_verdict
+from core.guardrails._findings import (
+    Finding,
+    Region,
+    arising,
+    blocked,
+    left,
+    marked,
+    settled,
+    take_no_verdict,
+    take_verdict,
+    usual_mark,
+)
 from core.guardrails._outside import CHANGED, NotJudged, OutsideJudge, listened
 from core.guardrails._places import EVERYWHERE
+from core.guardrails._replacing import Placeholders
 from core.guardrails._rules import Action, Guardrail, Judge, ModelJudge, Stage
 
 _ESCAPES = (
@@ -40,9 +52,10 @@ class Sparing(Protocol):
 class Panel:
     """All rules of one side. Each judges a text as it came, whatever another makes of it."""
 
-    def __init__(self, stage: Stage, members: Sequence[Guardrail]) -> None:
-        """Take in those of *members* that are for this *stage*."""
+    def __init__(self, stage: Stage, members: Sequence[Guardrail], placeholders: Placeholders | None = None) -> None:
+        """Take in those of *members* that are for this *stage*. Without *placeholders* marks stand in their places."""
         self._stage = stage
+        self._placeholders = placeholders
         all_of_it = tuple(one for one in members if stage in one.stages)
         self.asking = [(one, one.search) for one in all_of_it if isinstance(one.search, ModelJudge)]
         """Those that ask a model, and look at no text by themselves."""
@@ -78,15 +91,19 @@ class Panel:
         panel = self._of.get(looking)
         if panel is None:
             there = zip(self._members, looking, strict=True)
-            panel = Panel(self._stage, [replace(one, where=EVERYWHERE) for one, looks in there if looks])
+            panel = Panel(
+                self._stage, [replace(one, where=EVERYWHERE) for one, looks in there if looks], self._placeholders
+            )
             if len(self._of) < _MOST_KEPT:
                 self._of[looking] = panel
         if steps is None and len(self._at) < _MOST_KEPT:
             self._at[place] = panel
         return panel
 
-    def screen(self, text: str, findings: list[Finding], place: str = "") -> str:
+    def screen(self, text: str, findings: list[Finding], place: str = "", own: Sequence[Span] | None = None) -> str:
         """Return a whole *text* as it may go on; what was found is added to *findings*.
+
+        Where the caller's *own* data were put back into it, all else is looked at that only arose by that.
 
         Raises:
             GuardrailBlocked: it may not.
@@ -95,7 +112,7 @@ class Panel:
         if self.judges:
             self.judge(text, findings, place)
         hits = [(guardrail, spans) for guardrail, detector in self.detectors if (spans := detector.find(text))]
-        new = self._without(text, hits, findings, place) if hits else text
+        new = self._without(text, hits, findings, place, own) if hits else text
         return self._heard(new, findings, place) if self.outside else new
 
     @property
@@ -135,7 +152,7 @@ class Panel:
                 new, changed_by = verdict.text, guardrail.name
         return new
 
-    def screen_open(self, text: str) -> str:
+    def screen_open(self, text: str, own: Sequence[Span] | None = None) -> str:
         """Return what may be shown by now of a *text* that is still being written; raises GuardrailBlocked."""
         if self.waits:
             return ""
@@ -144,10 +161,18 @@ class Panel:
             decided = detector.decided(text)
             end = min(end, decided)
             if decided and (spans := [span for span in detector.find(text) if span.end <= decided]):
-                hits.append((guardrail, left(guardrail, text, spans)))
+                hits.append((guardrail, _new(left(guardrail, text, spans), own)))
         regions = settled(hits, self._stage, []) if hits else []
         end = next((span.start for span in regions if span.start < end < span.end), end)
-        return marked(text[:end], [span for span in regions if span.end <= end])
+        return marked(text[:end], [span for span in regions if span.end <= end], self.mark)
+
+    def mark(self, region: Region, text: str) -> str:
+        """Return what stands in the place of a *text* that was taken out."""
+        if self._placeholders is None or not region.is_replaced:
+            return usual_mark(region, text)
+        if self._stage is Stage.OUTPUT:
+            return self._placeholders.again(region.kind, text)
+        return self._placeholders.of(region.kind, text, is_restored=region.is_restored)
 
     def judge(self, text: str, findings: list[Finding], place: str = "") -> None:
         """Hear all judges on a whole *text*; raises GuardrailBlocked."""
@@ -171,8 +196,17 @@ class Panel:
         return any(may_find(text) for may_find in self._sparing)
 
     def _without(
-        self, text: str, hits: Sequence[tuple[Guardrail, list[Span]]], findings: list[Finding], place: str
+        self,
+        text: str,
+        hits: Sequence[tuple[Guardrail, list[Span]]],
+        findings: list[Finding],
+        place: str,
+        own: Sequence[Span] | None,
     ) -> str:
-        kept = [(one, spans) for one, found in hits if (spans := left(one, text, found))]
+        kept = [(one, spans) for one, found in hits if (spans := _new(left(one, text, found), own))]
         regions = settled(kept, self._stage, findings, place)
-        return marked(text, regions) if regions else text
+        return marked(text, regions, self.mark) if regions else text
+
+
+def _new(spans: list[Span], own: Sequence[Span] | None) -> list[Span]:
+    return spans if own is None else arising(spans, own)

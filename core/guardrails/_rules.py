@@ -13,6 +13,11 @@ from core.detection import Detector
 from core.errors import Invalid
 from core.guardrails._places import EVERYWHERE, Where, where_of, without_places
 
+RESTORE = "restore"
+"""The setting of every rule that replaces: whether its caller gets back what the model never saw."""
+_NEVER_RESTORED = frozenset({"secrets", "encoded"})
+"""Checks that find secrets. What is not in a table cannot come out of it."""
+
 
 class Stage(StrEnum):
     """On which side of the provider a text is screened."""
@@ -26,6 +31,8 @@ class Action(StrEnum):
 
     NOTE = "note"
     """It goes on as it is, and the finding is recorded."""
+    REPLACE = "replace"
+    """A placeholder goes on in its place, the same for the same datum of a tenant."""
     REDACT = "redact"
     """A mark goes on in its place."""
     BLOCK = "block"
@@ -126,6 +133,8 @@ class Guardrail:
     where: Where = EVERYWHERE
     added: str = ""
     """All that it says, where a caller adds it to one call."""
+    restores: bool = False
+    """Whether what it replaces in a request is put back into the answer that its caller gets."""
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
@@ -170,7 +179,7 @@ def guardrail_of(rule: GuardrailTerms) -> Guardrail:
     """
     from core.guardrails.checks import usual_places  # noqa: PLC0415 as above
 
-    settings: dict[str, Any] = json.loads(rule.settings)
+    settings, restores = _without_restore(rule)
     where = where_of(settings, usual_places(rule.check))
     if where.goes_by_fields and rule.stages != frozenset({Stage.OUTPUT}):
         raise Invalid("only and except name fields of answers, so such a rule is for the side output alone.")
@@ -184,4 +193,25 @@ def guardrail_of(rule: GuardrailTerms) -> Guardrail:
         rule.id,
         rule.version,
         where,
+        restores=restores,
     )
+
+
+def _without_restore(rule: GuardrailTerms) -> tuple[dict[str, Any], bool]:
+    """Return the rule's other settings, and whether what it replaces is put back: that is no check's matter.
+
+    Raises:
+        Invalid: it cannot be.
+
+    """
+    settings: dict[str, Any] = json.loads(rule.settings)
+    if RESTORE not in settings:
+        return settings, False
+    restores: Any = settings.pop(RESTORE)
+    if not isinstance(restores, bool):
+        raise Invalid(f"{RESTORE} is true or false.")
+    if restores and rule.check in _NEVER_RESTORED:
+        raise Invalid(f"Secrets are never restored. Leave {RESTORE} out, and nobody gets them back.")
+    if restores and rule.action is not Action.REPLACE:
+        raise Invalid(f"Only what is replaced can be restored, and the action is {rule.action}: take replace.")
+    return settings, restores

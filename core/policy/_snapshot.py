@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from core.dialects import DialectName, RelayRequest
 from core.drills import concerning
 from core.errors import Forbidden, Invalid, NotFound
 from core.flags import Evaluation, Flag, FlagKind, RuleSet
-from core.guardrails import Guardrails, guardrail_of
+from core.guardrails import Guardrails, Placeholders, guardrail_of
 from core.limits import Quota, QuotaScope
 from core.policy._askers import Asker, asker_of, candidates_of, quota_of, require_route
 from core.policy._named_models import NamedModel, NamedModels, no_model
@@ -145,6 +145,10 @@ class TenantSnapshot:
         """Return what judges the texts of its calls on *route*; without one, of what is no call."""
         key = ("guardrails", self.tenant_id, route, self._decided)
         return self._policies.kept.get(key, self.revision, lambda: self._guardrails(route))
+
+    def placeholders(self, texts: Callable[[], Iterable[str]]) -> Placeholders:
+        """Return what names data in one call of the tenant's, in which *texts* are its caller's."""
+        return Placeholders(self._policies.store.own_keys.placeholder_key(self.tenant_id), texts)
 
     def _guardrails(self, route: str) -> Guardrails:
         """Put the rules to work that hold on *route*; who is no call meets those for all routes."""

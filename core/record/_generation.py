@@ -21,7 +21,7 @@ class Generation:
     id: str
     tenant_id: str
     answer: JsonValue
-    """The valid object; null where there is none."""
+    """The valid object as its caller gets it; null where there is none."""
     outcome: Outcome
     schema: str
     schema_version: int | None
@@ -48,6 +48,8 @@ class Generation:
     """The generation whose invalid answer its caller asks again for."""
     media: Sequence[Mapping[str, Any]] = ()
     """What its messages held beside text: kind, type, size and hash of each image and document."""
+    kept: JsonValue | None = None
+    """The same as it is kept, where data were put back into it that nobody but the caller gets."""
     remaining: Remaining = NOTHING_TOLD
     """What is left of limits and budget, now that it has ended."""
 

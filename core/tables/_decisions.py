@@ -318,7 +318,7 @@ class GuardrailRule(Row, table=True):
     check_name: str
     """What it searches for (``core/guardrails/checks``)."""
     action: str
-    """``note``, ``redact`` or ``block``."""
+    """``note``, ``replace``, ``redact`` or ``block``."""
     stages: list[str] = json(default_factory=list)
     """``input``, ``output``."""
     settings: dict[str, Any] = json(default_factory=dict)

@@ -108,7 +108,9 @@ def _fields(visit: Visit, rule: GuardrailRule | None, key: str) -> dict[str, Any
         required=True,
         format_func=lambda one: words.ACTIONS[one].word,
         key=f"action_{key}_{check_name}",
-        help="Note: it goes on, and is recorded. Redact: a mark goes on in its place. Block: nothing goes on.",
+        help="Note: it goes on, and is recorded. Replace: a placeholder goes on in its place, the same for the same "
+        'datum; with the setting "restore": true the caller gets it back. Redact: a mark goes on in its place. '
+        "Block: nothing goes on.",
     )
     known = [side for side in words.SIDES if side in {one.value for one in check.stages}]
     stages = left.pills(
@@ -204,7 +206,7 @@ def _told(trial: RuleTrial, action: str) -> None:
     if not trial.read:
         st.info("Of the newest calls no text is kept that it could be tried on.", icon=":material/inbox:")
         return
-    would = {"note": "noted something in", "redact": "redacted something in", "block": "blocked"}[action]
+    would = "blocked" if action == "block" else f"{words.done(action)} something in"
     kept = f", of {formats.count(trial.calls)} calls those whose texts are kept" if trial.read < trial.calls else ""
     said = f"It would have {would} {formats.count(trial.met)} of {formats.plural(trial.read, 'call')}{kept}."
     (st.warning if trial.met and action == "block" else st.info)(said, icon=":material/science:")

@@ -1,0 +1,118 @@
+"""What was replaced in a request, in what its caller gets: at every door, once and again, and in nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from core.principals import LOCAL_OPERATOR
+from core.servers import named_servers
+from core.settings import Settings
+from tests.core.api.conftest import CITY, House, api_settings, events
+from tests.wire.server import WireServer
+
+JANE = "jane@example.org"
+KEY = {"Idempotency-Key": "order-1"}
+PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
+SAYS = json.dumps({"name": JANE, "people": 3})
+
+
+@pytest.fixture
+def settings(database_url: str, wire: WireServer) -> Settings:
+    """On either database; one server more, which speaks OpenAI's newer dialect."""
+    given = {"COMPATIBLE_NEW_BASE_URL": wire.openai_url, "COMPATIBLE_NEW_DIALECT": "responses"}
+    return api_settings(database_url, wire).model_copy(update={"providers": named_servers("compatible-new", given.get)})
+
+
+@pytest.fixture(autouse=True)
+def replacing(house: House) -> None:
+    """Personal data are replaced, and put back."""
+    settings = {"restore": True}
+    house.runtime.guardrails.set(LOCAL_OPERATOR, "people", house.tenant, "personal", "replace", settings=settings)
+
+
+def body_of(dialect: str, *, as_tool: bool = False, **more: Any) -> dict[str, Any]:
+    """Return a request for a city, to which the model answers with the name that it is given."""
+    said = [{"role": "user", "content": f"It is {JANE}. <<{SAYS}>>"}]
+    tool: dict[str, Any] = {"name": "city", "description": "A city."}
+    match dialect:
+        case "chat":
+            asked = {"model": "gpt-4o-mini", "messages": said, "max_tokens": 300}
+            if as_tool:
+                function = {"type": "function", "function": {**tool, "parameters": CITY}}
+                choice = {"type": "function", "function": {"name": "city"}}
+                return asked | {"tools": [function], "tool_choice": choice} | more
+            form = {"type": "json_schema", "json_schema": {"name": "city", "schema": CITY}}
+            return asked | {"response_format": form} | more
+        case "responses":
+            asked = {"model": "compatible-new/gpt-4o-mini", "input": said, "max_output_tokens": 300}
+            if as_tool:
+                function = {**tool, "type": "function", "parameters": CITY}
+                return asked | {"tools": [function], "tool_choice": {"type": "function", "name": "city"}} | more
+            return asked | {"text": {"format": {"type": "json_schema", "name": "city", "schema": CITY}}} | more
+        case _:
+            asked = {"model": "claude-haiku-4-5", "messages": said, "max_tokens": 300}
+            choice = {"type": "tool", "name": "city"}
+            return asked | {"tools": [{**tool, "input_schema": CITY}], "tool_choice": choice} | more
+
+
+def kept(house: House) -> str:
+    """Return all that the database holds."""
+    tables = ("generation", "attempt", "finding", "payload", "claim", "policy_snapshot", "field_error", "audit_entry")
+    found: list[Any] = []
+    with house.runtime.store.reading() as session:
+        for table in tables:
+            found += session.connection().exec_driver_sql(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+    return f"{found}"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_under_a_key_is_restored_again_and_kept_without(
+    *, stream: bool, client: TestClient, house: House
+) -> None:
+    """The body is the same again, byte for byte, and what lies between holds placeholders."""
+    asked = house.ask(stream=stream) | {"input": f"It is {JANE}.", "schema": CITY}
+    asked["input"] += f" <<{SAYS}>>"
+    first = client.post("/v1/generate", json=asked, headers=KEY)
+    assert JANE not in kept(house)
+    again = client.post("/v1/generate", json=asked, headers=KEY)
+    assert (first.status_code, again.status_code) == (200, 200)
+    last = events(first)[-1][1] if stream else first.json()
+    assert last["value"] == {"name": JANE, "people": 3}, last
+    assert (events(again)[-1][1] == last) if stream else again.content == first.content
+    assert len(house.wire.ledger.calls()) == 1
+    assert JANE not in f"{house.wire.ledger.calls()[0].request}"
+    stored = client.get(f"/v1/generations/{first.headers['x-proctor-generation-id']}")
+    assert "example.invalid" in stored.text
+    assert JANE not in stored.text
+
+
+@pytest.mark.parametrize("as_tool", [False, True])
+@pytest.mark.parametrize("dialect", sorted(PATHS))
+def test_a_door_gives_back_what_its_vendor_never_saw(
+    dialect: str, *, as_tool: bool, client: TestClient, house: House
+) -> None:
+    """In texts that are JSON and in arguments of tools alike; asked again it is the same, and nothing else has it."""
+    asked = body_of(dialect, as_tool=as_tool)
+    first = client.post(PATHS[dialect], json=asked, headers=KEY)
+    assert first.status_code == 200, first.text
+    assert JANE in first.text
+    assert "example.invalid" not in first.text
+    assert JANE not in kept(house)
+    again = client.post(PATHS[dialect], json=asked, headers=KEY)
+    assert again.content == first.content
+    assert len(house.wire.ledger.calls()) == 1
+    assert JANE not in f"{house.wire.ledger.calls()[0].request}"
+
+
+@pytest.mark.parametrize("dialect", sorted(PATHS))
+def test_a_door_says_that_it_cannot_in_a_stream(dialect: str, client: TestClient, house: House) -> None:
+    """Nothing is sent; without such data it streams as ever."""
+    told = client.post(PATHS[dialect], json=body_of(dialect, stream=True))
+    assert "cannot be put back into a stream of this dialect" in told.text
+    assert not house.wire.ledger.calls()
+    plain = json.loads(json.dumps(body_of(dialect, stream=True)).replace(JANE, "Bern"))
+    assert client.post(PATHS[dialect], json=plain).status_code == 200
