@@ -309,9 +309,9 @@ class RelayCorridor(Corridor):
                     yield passed[:place]
         except StopIteration as end:
             reply, rest = end.value, frames.rest()
-            if frames.is_altered or policy.guardrails.tool_rules:
-                require_valid(reply.answer.raw, asked, policy.guardrails, record, reply.outcome)
             if head is not None and head.frames is not None:
+                if frames.is_altered or policy.guardrails.tool_rules:
+                    require_valid(reply.answer.raw, asked, policy.guardrails, record, reply.outcome)
                 models.head(reply.answer.raw, asked.dialect, reply.answer.text)
             return reply, (*held, *rest)
         except ProctorError as error:

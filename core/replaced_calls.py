@@ -132,10 +132,10 @@ def head_given_back(
         return head
     with record.findings.looking(Stage.OUTPUT) as found:
         body = restored_body(giving, asked.dialect, head.body, found)
-        if body is head.body:
-            return head
-        value: Any = as_python_reads(body)
-        CallJudge(guardrails, asked).judge(calls_in(value), found)
+        value: Any = head.value if body is head.body else as_python_reads(body)
+        CallJudge(guardrails, asked).judge(calls_in(value or {}), found)
+    if body is head.body:
+        return head
     if outcome.is_valid:
         check = check_answer(asked, asked.dialect.answer_objects(value), asked.dialect.ends(value), Effort())
         if check.outcome is Outcome.INVALID:

@@ -127,7 +127,7 @@ def screened_head(
         allowed = answer_as_allowed(guardrails, asked.dialect, head, found, is_json=asked.wants_json)
         if allowed is not head and outcome.is_valid:
             allowed = fitted_answer(asked, head, allowed)
-        if (judge := CallJudge(guardrails, asked)).has_rules:
+        if (judge := CallJudge(guardrails, asked)).has_rules and guardrails.giving_back is None:  # else as it is given
             judge.judge(calls_in(allowed.value or {}), found)
     return allowed
 

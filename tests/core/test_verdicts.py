@@ -282,3 +282,15 @@ def test_settings_that_cannot_be_used_are_told(given: dict[str, Any], says: str,
         rules.set(LOCAL_OPERATOR, "x", tenant, "classifier", "note", settings=given)
     with pytest.raises(Invalid, match=r"What classifier finds cannot be treated as 'redact'\. It can: note, block"):
         rules.set(LOCAL_OPERATOR, "x", tenant, "classifier", "redact", settings={"route": "default"})
+
+
+def test_a_model_that_judges_never_sees_what_is_replaced(proctor: Rig) -> None:
+    """It judges placeholders on both sides; the caller gets what he wrote."""
+    tenant = judged_tenant(proctor, "block")
+    proctor.runtime.guardrails.set(LOCAL_OPERATOR, "people", tenant, "personal", "replace", settings={"restore": True})
+    before = len(proctor.wire.ledger.calls())
+    heard = proctor.ask(tenant, **said('It is <<{"name": "jane@example.org", "age": 1, "tags": []}>>'))
+    assert heard.generation.value["name"] == "jane@example.org"
+    sent = proctor.wire.ledger.calls()[before:]
+    assert len(sent) == 3
+    assert all("redacted-" in f"{one.request}" and "jane" not in f"{one.request}" for one in sent)

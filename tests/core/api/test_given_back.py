@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from core.api.relay_doors import GUARDRAILS
 from core.principals import LOCAL_OPERATOR
 from core.servers import named_servers
 from core.settings import Settings
@@ -116,3 +117,30 @@ def test_a_door_says_that_it_cannot_in_a_stream(dialect: str, client: TestClient
     assert not house.wire.ledger.calls()
     plain = json.loads(json.dumps(body_of(dialect, stream=True)).replace(JANE, "Bern"))
     assert client.post(PATHS[dialect], json=plain).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/generate", PATHS["chat"]])
+def test_what_a_caller_has_replaced_is_given_back(path: str, client: TestClient, house: House) -> None:
+    """By a rule that he adds to his call, once and again under a key, where the tenant has none that replaces."""
+    house.runtime.guardrails.remove(LOCAL_OPERATOR, "people", house.tenant)
+    rules = [{"check": "personal", "action": "replace", "settings": {"restore": True}}]
+    asked, headers = body_of("chat"), {**KEY, GUARDRAILS: json.dumps(rules)}
+    if path == "/v1/generate":
+        asked = house.ask() | {"input": f"It is {JANE}. <<{SAYS}>>", "schema": CITY, "guardrails": rules}
+        headers = KEY
+    first = client.post(path, json=asked, headers=headers)
+    assert JANE in first.text
+    assert client.post(path, json=asked, headers=headers).content == first.content
+    [call] = house.wire.ledger.calls()
+    assert JANE not in f"{call.request}{kept(house)}"
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(r".*@example\.org", 200), (r".*invalid", 400)])
+def test_a_call_of_a_tool_is_judged_as_it_is_given_back(
+    allowed: str, status: int, client: TestClient, house: House
+) -> None:
+    """Rules about tools hold for what its caller is to run."""
+    settings = {"arguments": {"city": {"$.name": {"pattern": allowed}}}}
+    house.runtime.guardrails.set(LOCAL_OPERATOR, "tools", house.tenant, "tools", "block", settings=settings)
+    told = client.post(PATHS["chat"], json=body_of("chat", as_tool=True))
+    assert told.status_code == status, told.text
