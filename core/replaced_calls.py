@@ -184,7 +184,7 @@ def again_in_dialect(call: RelayCall, principal: Principal, snapshot: TenantSnap
     with suppress(ProctorError):
         policy = snapshot.deciding(call.user).resolve_relay(principal, asked, schema="")
         guardrails = _at_work(policy, added, snapshot, lambda: texts_in_body(asked))
-        asked_as_allowed(guardrails, asked, [])
+        asked_as_allowed(guardrails.asking_nobody, asked, [])
     return guardrails
 
 
@@ -201,8 +201,9 @@ def again(request: GenerationRequest, principal: Principal, snapshot: TenantSnap
         guardrails = _at_work(policy, request.guardrails, snapshot, lambda: texts_in(request))
         schema = policy.schema
         of_schema = [request.schema] if schema.version is None else [schema.body, schema.example_output]
-        guardrails.screen_value([*of_schema, schema.example_input], Stage.INPUT, findings, "schema text")
-        guardrails.screen_messages(messages_of(request), Stage.INPUT, findings)
+        looking = guardrails.asking_nobody
+        looking.screen_value([*of_schema, schema.example_input], Stage.INPUT, findings, "schema text")
+        looking.screen_messages(messages_of(request), Stage.INPUT, findings)
     return guardrails
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from core.clock import Clock
 from core.detection.secrets import SecretDetector
 from core.errors import Invalid, ProctorError
-from core.guardrails._findings import marked
+from core.guardrails._findings import Region, marked
 from core.guardrails._outside import Heard, NotJudged, OddAnswer, OutsideTerms, Verdict
 from core.guardrails._rules import Stage
 from core.outgoing import NotFetched, Outgoing
@@ -141,7 +141,8 @@ class OutsideJudges:
 
     def _told(self, text: str) -> str:
         """Return a text as it leaves: with no secret in it, whatever rules say."""
-        return marked(text, self._secrets.find(text)).encode(errors="replace").decode()
+        secrets = [Region(one.start, one.end, one.kind) for one in self._secrets.find(text)]
+        return marked(text, secrets).encode(errors="replace").decode()
 
     def _note(self, terms: OutsideTerms, said: Verdict | NotJudged) -> None:
         """Tell the log once per outage that a judge does not answer."""

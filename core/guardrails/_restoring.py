@@ -15,7 +15,7 @@ from core.guardrails._growing import ScreenedText, with_open_text
 from core.guardrails._panel import Panel
 from core.guardrails._places import ANSWER
 from core.guardrails._replacing import Placeholders
-from core.guardrails._rules import Guardrail, Judge, ModelJudge, Search, Stage
+from core.guardrails._rules import Guardrail, Judge, ModelJudge, Stage
 from core.json_leaves import Steps, with_texts
 
 Place = Sequence[str | int] | None
@@ -28,7 +28,7 @@ class GivenBack:
         """*screen* is of all *members*, and sees placeholders; what they stand for goes to nobody else."""
         self._screen = screen
         self._placeholders = placeholders
-        self._rest = Panel(Stage.OUTPUT, [one for one in members if _asks_nobody(one.search)], placeholders)
+        self._rest = Panel(Stage.OUTPUT, [*filter(asks_nobody, members)], placeholders)
         self.count = 0
         """How many data were put back into texts that are whole."""
 
@@ -111,6 +111,7 @@ class RestoredText:
         return self._rest.shown()
 
 
-def _asks_nobody(search: Search) -> bool:
-    """Whether *search* may see data that no model saw: a judge has to say so."""
+def asks_nobody(guardrail: Guardrail) -> bool:
+    """Whether a rule may see data that no model saw; a judge has to say so, whoever it may be."""
+    search = guardrail.search
     return not isinstance(search, Judge | ModelJudge) or bool(getattr(search, "judges_restored", False))

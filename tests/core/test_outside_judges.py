@@ -98,7 +98,7 @@ def test_all_texts_of_a_request_are_asked_about_at_once(check: str) -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("action", [Action.NOTE, Action.REDACT, Action.BLOCK])
 def test_what_it_objects_to_becomes_what_the_rule_says(check: str, action: Action) -> None:
     """It is noted, taken out or refused; the refusal names the rule and nothing of the text."""
     with GuardServer("bad") as server:

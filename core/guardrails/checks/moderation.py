@@ -93,7 +93,7 @@ class Moderation:
     """Asks a ``provider`` (``openai``) by ``model``; ``thresholds`` by category go before its flag."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = frozenset(Action) - {Action.REPLACE}
 
     def search(self, settings: Mapping[str, Any]) -> ModerationTerms:
         """Return whom to ask."""

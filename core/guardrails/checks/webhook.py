@@ -68,7 +68,7 @@ class Webhook:
     """Asks the service at ``url``, within ``seconds``; ``on_failure`` says what happens where it does not answer."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = frozenset(Action) - {Action.REPLACE}
 
     def search(self, settings: Mapping[str, Any]) -> WebhookTerms:
         """Return whom to ask."""

@@ -105,3 +105,30 @@ def test_an_address_that_may_not_be_asked_is_refused_as_it_is_saved(house: House
             ruled(house, guard, "input", url=url)
     with pytest.raises(Invalid, match="groq is not set up here"):
         house.runtime.guardrails.draft("m", "moderation", "block", settings={"provider": "groq"})
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_service_never_sees_what_is_replaced(judging: Judging, door: str) -> None:
+    """It judges placeholders on both sides, and is not asked again about a request that is only answered again."""
+    client, house, guard = judging
+    for stage in ("input", "output"):
+        house.runtime.guardrails.set(
+            LOCAL_OPERATOR, stage, house.tenant, "webhook", "block", stages=[stage], settings={"url": f"{guard.url}/"}
+        )
+    house.runtime.guardrails.set(
+        LOCAL_OPERATOR, "people", house.tenant, "personal", "replace", settings={"restore": True}
+    )
+    said = 'Write to jane@example.org. <<{"to": "jane@example.org"}>>'
+    form = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    body: dict[str, Any] = house.ask() | {"input": said, "schema": form}
+    if door != DOORS[0]:
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": said}]}
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "to", "schema": form}}
+    first = client.post(door, json=body, headers={"Idempotency-Key": "one"})
+    assert "jane@example.org" in first.text, first.text
+    assert {one["stage"] for one in guard.asked} == {"input", "output"}
+    asked_before = len(guard.asked)
+    assert client.post(door, json=body, headers={"Idempotency-Key": "one"}).content == first.content
+    assert "redacted-" in f"{guard.texts}"
+    assert "jane" not in f"{guard.asked}"
+    assert {one["stage"] for one in guard.asked[asked_before:]} <= {"output"}
