@@ -121,7 +121,9 @@ def _question(guardrail: Guardrail, judge: ModelJudge, said: Sequence[Said], jud
     size = sum(len(text) for text, _, _ in said)
     if size > judge.most_characters:
         raise Invalid(f"The texts have {size:,} characters; at most {judge.most_characters:,} are asked about.")
-    texts = [{"place": place, "length": len(text), "text": text} for text, place, _ in said]
+    texts = [  # an answer may hold half of a character, which no wire takes
+        {"place": place, "length": len(text), "text": text.encode(errors="replace").decode()} for text, place, _ in said
+    ]
     return GenerationRequest(
         schema=_schema(judge),
         messages=[

@@ -212,7 +212,7 @@ def test_a_topic_is_found_from_its_threshold_on(scores: list[float], threshold: 
 
     written = Written()
     ModelJudges(Guardrails([rule]), cast("Record", written), ask).messages(
-        as_messages({"role": "user", "content": "x"})
+        as_messages({"role": "user", "content": "half of a \ud800"})
     )
     rows = written.findings.rows("parent", "tenant", SystemClock().now())
     assert [row["count"] for row in rows] == [found] * bool(found)
