@@ -33,7 +33,8 @@ def write(store):
     for table in (tables.Payload,):
         insert = store.insert(table)
         with store.transaction() as cursor:
-            insert(cursor, [{"generation_id": "x", "n": 0, "asked": None, "answered": None, "expires_at": AT}])
+            row = {"generation_id": "x", "n": 0, "asked": None, "answered": None, "expires_at": AT, "key_id": None}
+            insert(cursor, [row])
 """,
     "a row that was loaded": """
 from core.tables import GenerationRow

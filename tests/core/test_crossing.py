@@ -237,6 +237,8 @@ ADDS = {
     "people.end_sessions": "what has ended stays so",
     "people.open_first": "a link of its own",
     "people.list": "a read",
+    "erasures.erase": "what is gone stays gone; each act has a certificate of its own",
+    "erasures.repeat": "the same acts once more",
     "people.find": "a read",
     "people.sessions": "a read",
     "changes.undo": "has what was seen compared by the command that it is made of",
