@@ -30,7 +30,7 @@ from tests.wire.server import WireServer
 SCALE = 0.1
 """The share of the demo world's usual traffic: every incident is there, and it is made in seconds."""
 PLAYER, LEAVER, SPENDER, SWITCHED = "Journey Player", "Journey Leaver", "Journey Spender", "Journey Switched"
-STREAMED, WHOLE, GUARDED = "Journey Streamed", "Journey Whole", "Journey Guarded"
+STREAMED, WHOLE = "Journey Streamed", "Journey Whole"
 FIELDS = ("summary", "category", "priority", "sentiment", "needs_human")
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 UPSTREAM = {"list", "listitem", "svg-img-alt"}
@@ -74,7 +74,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, wire: WireServer) -> Iterato
     runtime = running.build(settings, ManualClock(SystemClock().now() - timedelta(hours=1)))
     runtime.store.migrate()
     Demo(settings, runtime.store, scale=SCALE).make(LOCAL_OPERATOR)
-    for name in (PLAYER, LEAVER, SPENDER, SWITCHED, STREAMED, WHOLE, GUARDED):
+    for name in (PLAYER, LEAVER, SPENDER, SWITCHED, STREAMED, WHOLE):
         tenant = runtime.tenants.create(LOCAL_OPERATOR, name)
         if name == WHOLE:
             runtime.flags.set(LOCAL_OPERATOR, Flag.STREAMING, tenant, False)
@@ -297,7 +297,7 @@ def test_generation_is_turned_off_for_one_tenant_and_on_again(page: Page, wire: 
 def test_a_rule_is_made_tried_holds_and_is_undone(page: Page, wire: WireServer) -> None:
     """It marks a text that is tried, nothing of what it takes out goes to a model, the figure leads to the call."""
     wire.reset()
-    _open_of(page, GUARDED)
+    _open_of(page, PLAYER)
     page.get_by_role("button", name="New rule").click()
     dialog = page.get_by_role("dialog")
     name = dialog.get_by_role("textbox", name="Name")
@@ -314,7 +314,7 @@ def test_a_rule_is_made_tried_holds_and_is_undone(page: Page, wire: WireServer) 
     page.get_by_role("button", name="Try", exact=True).click()
     expect(page.locator(".st-key-try_card")).to_contain_text("[redacted: an e-mail address]", timeout=PATIENCE_MS)
 
-    _ask(page, GUARDED, "The printer of jo@acme-lamps.com is on fire.")
+    _ask(page, PLAYER, "The printer of jo@acme-lamps.com is on fire.")
     _expect_valid(page)
     assert "acme-lamps" not in json.dumps([call.request for call in wire.ledger.calls()])
 
@@ -325,7 +325,7 @@ def test_a_rule_is_made_tried_holds_and_is_undone(page: Page, wire: WireServer) 
 
     found = Grid(page, "lines_card")
     for _ in range(10):  # figures are up to a quarter of a minute old
-        _open_of(page, GUARDED)
+        _open_of(page, PLAYER)
         if found.row("no mail").count():
             break
         page.wait_for_timeout(2_000)
@@ -334,13 +334,13 @@ def test_a_rule_is_made_tried_holds_and_is_undone(page: Page, wire: WireServer) 
     settle(page)
     expect(page.get_by_text(re.compile("^1 call · "))).to_be_visible()
 
-    visit(page, f"/changes?kind=guardrail&tenant={GUARDED}")
+    visit(page, f"/changes?kind=guardrail&tenant={PLAYER}")
     changes = Grid(page, "changes_table")
     changes.click(changes.names[0])
     page.get_by_role("button", name="Undo…").click(timeout=PATIENCE_MS)
     page.get_by_role("dialog").get_by_role("button", name="Undo it").click()
     expect(page.get_by_text("It is undone, in a change of its own.")).to_be_visible(timeout=PATIENCE_MS)
-    _open_of(page, GUARDED)
+    _open_of(page, PLAYER)
     expect(Grid(page, "rules_card").row("no mail")).to_have_count(0)
 
 
