@@ -92,7 +92,7 @@ class Certificate:
     done_at: datetime | None
     """``None`` while it is being done."""
     users: Sequence[ErasedUser]
-    """By tenant: those where something went, or the one that was named."""
+    """By tenant, also where nothing went: who writes late, or a backup that is restored, may have something yet."""
     tenants: int
     """How many tenants it holds in."""
 
@@ -284,6 +284,7 @@ class Erasures:
 
     def _carry_out(self, certificate_id: str | None) -> int:
         asked: dict[str, Any] = {"settled": micros(self._clock.now() - SETTLED)}
+        begun = self._open(certificate_id)  # one that is decided meanwhile is whoever's decided it
         erased, of_one = 0, ""
         if certificate_id is not None:
             asked["id"], of_one = certificate_id, _OF_ONE
@@ -296,7 +297,7 @@ class Erasures:
                     break
                 erased += self._erase(found, forgets_user=which is _OLD)
                 self._store.rest()
-        self._end(certificate_id)
+        self._end(begun)
         return erased
 
     def _erase(self, found: Sequence[Any], *, forgets_user: bool) -> int:
@@ -316,13 +317,16 @@ class Erasures:
                 session.connection().execute(update(Erasure).where(*is_it).values(more))
         return sum(map(len, of.values()))
 
-    def _end(self, certificate_id: str | None) -> None:
-        """Write down that all is done."""
-        open_ = col(Erasure.done_at).is_(None)
+    def _open(self, certificate_id: str | None) -> Sequence[str]:
+        """Return the certificates, or the one that is named, of which it is not written yet that all is done."""
+        is_open = col(Erasure.done_at).is_(None)
         if certificate_id is not None:
-            open_ &= col(Erasure.certificate_id) == certificate_id
+            is_open &= col(Erasure.certificate_id) == certificate_id
         with self._store.reading() as session:
-            ids = session.exec(select(Erasure.certificate_id).where(open_).distinct()).all()
+            return session.exec(select(Erasure.certificate_id).where(is_open).distinct()).all()
+
+    def _end(self, ids: Sequence[str]) -> None:
+        """Write down that all is done."""
         for id_ in ids:
             is_it = col(Erasure.certificate_id) == id_, col(Erasure.done_at).is_(None)
             with self._store.writing() as session:

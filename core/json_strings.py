@@ -20,6 +20,8 @@ BEGUN_ESCAPE = re.compile(r"\\(?:u(?:H{0,3}|[dD][89abAB]HH(?:\\(?:u(?:[dD](?:[c-
 """What may become an escape, at the end of a text."""
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]HH\\u[dD][c-fC-F]HH|uHHHH|.)".replace("H", _HEX), re.DOTALL)
 _RUN = re.compile(r'[^"\\]+')
+_WHOLE = re.compile(r'"([^"\\]*)"')
+"""A string that has come to its end and has no escape in it, as next to all: it is read in one step."""
 _BLANK = re.compile(r"[ \t\n\r]+")
 _WORD = re.compile(r"[-+.0-9A-Za-z]+")
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity")
@@ -51,7 +53,11 @@ def with_json_strings(text: str, change: Change) -> str:
     All else stays to the letter. What is no JSON is one text from where that is seen, and so is what stands in no
     object or list.
     """
-    strings = JsonStrings(lambda at: _WholeString(change, at), lambda name, at: change(name, at, True))
+    strings = JsonStrings(
+        lambda at: _WholeString(change, at),
+        lambda whole, at: change(whole, at, False),
+        lambda name, at: change(name, at, True),
+    )
     strings.add(text)
     new = strings.news(is_last=True)
     return text if new == text else new
@@ -71,12 +77,18 @@ class _Level:
 class JsonStrings:
     """One JSON text that is being written: what is shown of it is always a beginning of what the whole would show."""
 
-    def __init__(self, open_string: Callable[[Steps], OpenString], shown_name: Callable[[str, Steps], str]) -> None:
-        """Begin with nothing. *open_string* makes what shows a string, and *shown_name* says how a name is shown.
+    def __init__(
+        self,
+        open_string: Callable[[Steps], OpenString],
+        shown_whole: Callable[[str, Steps], str],
+        shown_name: Callable[[str, Steps], str],
+    ) -> None:
+        """Begin with nothing. *open_string* makes what shows a string that grows, *shown_whole* says it of a whole one.
 
-        Both are given where it stands: a name, in which object.
+        *shown_name* says how a name is shown. All are given where it stands: a name, in which object.
         """
         self._open_string = open_string
+        self._shown_whole = shown_whole
         self._shown_name = shown_name
         self._waiting: list[str] = []
         self._rest = ""
@@ -131,7 +143,7 @@ class JsonStrings:
     def _end(self) -> None:
         """Tell what is left of a text that ends where more was to come."""
         if self._expects == "string":
-            self._tell_name("")
+            self._tell_name(*self._taken_all(), "")
         elif self._begun:
             self._become_plain("")
             assert self._plain is not None  # noqa: S101 it has just been made
@@ -160,7 +172,8 @@ class JsonStrings:
             case "colon", ":":
                 self._expects = "value"
             case (("name" | "first name" | "value" | "first value"), '"'):
-                return self._open(at)
+                whole = _WHOLE.match(text, at)
+                return self._open(at) if whole is None else self._pass(whole[1], at)
             case (("value" | "first value"), _) if word := _WORD.match(text, at):
                 if word.end() == len(text) and not is_last:
                     return at
@@ -212,7 +225,7 @@ class JsonStrings:
         """Read on from *at*, within a string; return how far that came."""
         if text[at] == '"':
             if self._is_name:
-                self._tell_name('"')
+                self._tell_name(*self._taken_all(), '"')
                 self._expects = "colon"
                 return at + 1
             self._tell_string(is_last=True)
@@ -243,11 +256,8 @@ class JsonStrings:
         self._told += len(raw)
         self._out.append(raw if news == meant else _written(news))
 
-    def _tell_name(self, end: str) -> None:
-        """Tell the name that has come; *end* is the mark that it ends with."""
-        raw = "".join(one for one, _ in self._units)
-        meant = "".join(one for _, one in self._units)
-        self._units.clear()
+    def _tell_name(self, raw: str, meant: str, end: str) -> None:
+        """Tell a name, as it is written and as it is meant; *end* is the mark that it ends with."""
         level = self._levels[-1]
         shown = self._shown_name(meant, self._steps(len(self._levels) - 1))
         if shown != meant:
@@ -256,6 +266,25 @@ class JsonStrings:
         level.step = shown
         self._told += 1 + len(raw) + len(end)
         self._out.append(f'"{raw if shown == meant else _written(shown)}{end}')
+
+    def _pass(self, text: str, at: int) -> int:
+        """Tell a whole string that stands *at*, written as it is meant; return where it ends."""
+        self._tell("", at)
+        if self._expects.endswith("name"):
+            self._tell_name(text, text, '"')
+            self._expects = "colon"
+        else:
+            shown = self._shown_whole(text, self._steps(len(self._levels)))
+            self._told += len(text) + 2
+            self._out.append(f'"{text if shown == text else _written(shown)}"')
+            self._expects = "comma"
+        return at + len(text) + 2
+
+    def _taken_all(self) -> tuple[str, str]:
+        """Return all of the open name, as it is written and as it is meant."""
+        units = list(self._units)
+        self._units.clear()
+        return "".join(raw for raw, _ in units), "".join(meant for _, meant in units)
 
     def _taken(self, size: int) -> tuple[str, str]:
         """Return the next *size* characters of the open string, as they are written and as they are meant."""

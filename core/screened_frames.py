@@ -248,6 +248,7 @@ class ScreenedFrames:
         if is_json(channel, is_answer_json=self._is_json):
             screened = JsonStrings(
                 lambda steps: guardrails.screened_text(steps, place),
+                lambda text, steps: guardrails.screen_text(text, Stage.OUTPUT, [], place, steps),
                 lambda name, steps: guardrails.screen_text(name, Stage.OUTPUT, [], place, steps),
             )
         one = self._channels[channel] = _Written(screened, is_thought=place == REASONING)

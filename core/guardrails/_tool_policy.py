@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
-
-import orjson
 
 from core.detection import Span
 from core.detection.folding import folded, small
@@ -102,8 +101,13 @@ def texts_within(value: Any) -> Iterator[Any]:
 
 def one_of(values: Collection[Any]) -> Callable[[Any], bool]:
     """Return what says whether a value is one of *values*: of the same type, members of objects in any order."""
-    known = {orjson.dumps(one, option=orjson.OPT_SORT_KEYS) for one in values}
-    return lambda value: orjson.dumps(value, option=orjson.OPT_SORT_KEYS) in known
+    known = {_letters(one) for one in values}
+    return lambda value: _letters(value) in known
+
+
+def _letters(value: Any) -> str:
+    """Return *value* as JSON, alike for what is alike: a model may write numbers of any size."""
+    return json.dumps(value, sort_keys=True)
 
 
 def _holds(entry: str, name: str) -> bool:

@@ -207,8 +207,8 @@ def _told(trial: RuleTrial, action: str) -> None:
         st.info("Of the newest calls no text is kept that it could be tried on.", icon=":material/inbox:")
         return
     would = "blocked" if action == "block" else f"{words.done(action)} something in"
-    kept = f", of {formats.count(trial.calls)} calls those whose texts are kept" if trial.read < trial.calls else ""
-    said = f"It would have {would} {formats.count(trial.met)} of {formats.plural(trial.read, 'call')}{kept}."
+    rest = f" Of {formats.count(trial.calls - trial.read)} more no text is kept." if trial.read < trial.calls else ""
+    said = f"It would have {would} {formats.count(trial.met)} of {formats.plural(trial.read, 'call')}.{rest}"
     (st.warning if trial.met and action == "block" else st.info)(said, icon=":material/science:")
     if trial.met:
         kinds = ", ".join(f"{plain(kind)} in {count:,}" for kind, count in trial.kinds.most_common(5))

@@ -57,4 +57,4 @@ def brief(milliseconds: float | None) -> str:
     """Return a time that may be far below a millisecond."""
     if milliseconds is None or milliseconds >= 10:
         return formats.millis(milliseconds)
-    return f"{milliseconds:.2f} ms" if milliseconds >= 0.005 else "under 0.01 ms"
+    return f"{milliseconds:.2f} ms" if milliseconds >= 0.005 else "< 0.01 ms"

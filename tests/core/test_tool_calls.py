@@ -98,6 +98,8 @@ ARGUMENTS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     ({"values": ["a", 1]}, {"to": "a"}, True),
     ({"values": ["a", 1]}, {"to": "b"}, False),
     ({"values": ["a", 1]}, {"to": True}, False),
+    ({"values": ["a", 1]}, {"to": 10**30}, False),
+    ({"values": [10**30]}, {"to": 10**30}, True),
     ({"pattern": r"[^@]+@acme\.example"}, {"to": "x@acme.example"}, True),
     ({"pattern": r"[^@]+@acme\.example"}, {"to": "x@acme.example.evil"}, False),
     ({"pattern": r"[^@]+@acme\.example"}, {"to": ["x@acme.example", 7]}, False),
