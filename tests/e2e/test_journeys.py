@@ -164,7 +164,7 @@ def _expect_valid(page: Page) -> None:
         expect(_field(page, name)).to_contain_text(re.compile(r"\bvalid\b"))
 
 
-def _answering(summary: str) -> str:
+def _answering(summary: str, pace: str = "slow-stream") -> str:
     """Return what makes the fake answer slowly with this summary."""
     said = {
         "summary": summary,
@@ -173,12 +173,13 @@ def _answering(summary: str) -> str:
         "sentiment": "unhappy",
         "needs_human": True,
     }
-    return f"The printer is on fire. [[slow-stream]] <<{json.dumps(said)}>>"
+    return f"The printer is on fire. [[{pace}]] <<{json.dumps(said)}>>"
 
 
 def test_a_run_is_watched_and_then_opened_in_calls(page: Page) -> None:
     """Fields arrive one by one and end valid; the link leads to the same call, with its one attempt."""
-    _ask(page, PLAYER, _answering("The printer burns. " * 5))
+    # some seconds per field: a busy machine shows the page late
+    _ask(page, PLAYER, _answering("The printer burns. " * 5, "paced-0.4s"))
 
     expect(_field(page, "summary")).to_contain_text("arriving", timeout=PATIENCE_MS)
     expect(_field(page, "needs_human")).to_contain_text("waiting")

@@ -11,7 +11,7 @@ names its scenario in one of three places, the first that does so wins:
 A conversation is a path, a model, a scenario and the first user message.
 
 Names compose: ``x-once`` and ``x-twice`` are *x* and then ``ok``; ``failed+invalid+ok`` is that sequence;
-``slow-0.3s`` and ``throttled-30s`` carry their own number of seconds.
+``slow-0.3s``, ``paced-0.3s`` (each piece of a stream) and ``throttled-30s`` carry their own number of seconds.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 _REPEATED = {"-once": 1, "-twice": 2}
-_WITH_SECONDS = re.compile(r"(slow|throttled)-(\d+(?:\.\d+)?)s")
+_WITH_SECONDS = re.compile(r"(slow|paced|throttled)-(\d+(?:\.\d+)?)s")
 _MARK = re.compile(r"\[\[([a-z][a-z0-9.+-]*)(?:@([^\]\s]+))?\]\]")
 
 
@@ -148,7 +148,13 @@ def _part(name: str) -> Scenario:
         return row
     if timed := _WITH_SECONDS.fullmatch(name):
         kind, seconds = timed[1], float(timed[2])
-        return (Reply(delay_seconds=seconds),) if kind == "slow" else (Reply(status=429, retry_after_seconds=seconds),)
+        match kind:
+            case "slow":
+                return (Reply(delay_seconds=seconds),)
+            case "paced":
+                return (Reply(pace_seconds=seconds),)
+            case _:
+                return (Reply(status=429, retry_after_seconds=seconds),)
     for suffix, times in _REPEATED.items():
         if name.endswith(suffix):
             return (*_part(name.removesuffix(suffix)) * times, OK)
