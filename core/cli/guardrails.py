@@ -80,7 +80,7 @@ def show_rule(runtime: Runtime, name: str, tenant: str) -> Output:
 @click.argument("name")
 @_TENANT
 @click.option("--check", required=True, help="What it looks for; 'proctor guardrail checks' lists them.")
-@click.option("--action", required=True, help="note, replace, redact or block.")
+@click.option("--action", required=True, help="note, neutralise, replace, redact or block.")
 @click.option("--stage", "stages", multiple=True, help="input or output; repeat it. Without it both.")
 @click.option("--route", default="", help="On this route alone.")
 @click.option(

@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from core.detection import Span, merged
+from core.detection.breaking import broken
 from core.detection.personal import TOLD
 from core.errors import GuardrailBlocked, GuardrailUnavailable
 from core.guardrails._rules import Action, Guardrail, Stage
 
 NOT_JUDGED = "no verdict"
 """The kind of a finding where somebody was asked and gave no answer of use: its action says whether a text went on."""
-_TAKES_OUT = (Action.REPLACE, Action.REDACT)
+_TAKES_OUT = (Action.NEUTRALISE, Action.REPLACE, Action.REDACT)
 HELD = {Stage.INPUT: "The request was not sent", Stage.OUTPUT: "The answer was held back"}
 """How a refusal begins, by the side on which a text was."""
 
 
 _DONE = {
     Action.NOTE: "It went on.",
+    Action.NEUTRALISE: "It was neutralised.",
     Action.REPLACE: "It was replaced.",
     Action.REDACT: "It was redacted.",
     Action.BLOCK: "",
@@ -29,10 +31,10 @@ _DONE = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Region(Span):
-    """What does not go on of a text."""
+    """What does not go on of a text as it stands there."""
 
-    is_replaced: bool = False
-    """Whether a placeholder stands in its place, and no mark."""
+    action: Action = Action.REDACT
+    """What becomes of it."""
     is_restored: bool = False
     """Whether that is put back into the answer."""
 
@@ -78,7 +80,7 @@ def settled(
     """Take what rules found in one text into *findings*; return what does not go on, in order, without overlaps.
 
     All rules have judged the same text, so their order decides nothing: to block goes before to redact, that before to
-    replace, and that before to note.
+    replace, that before to neutralise, and that before to note.
 
     Raises:
         GuardrailBlocked: a rule lets nothing of it go on.
@@ -157,17 +159,19 @@ def _regions(hits: Sequence[tuple[Guardrail, Sequence[Span]]]) -> list[Region]:
         for span in spans:
             rules[bisect_right(ends, span.start)].append(rule)
     return [
-        Region(one.start, one.end, one.kind, _is_replaced(by), _is_replaced(by) and all(rule.restores for rule in by))
+        Region(one.start, one.end, one.kind, _strictest(by), all(rule.restores for rule in by))
         for one, by in zip(whole, rules, strict=True)
     ]
 
 
-def _is_replaced(by: Iterable[Guardrail]) -> bool:
-    return all(rule.action is Action.REPLACE for rule in by)
+def _strictest(by: Iterable[Guardrail]) -> Action:
+    return max((rule.action for rule in by), key=_TAKES_OUT.index)
 
 
-def usual_mark(region: Region, _text: str) -> str:
-    """Return what stands in the place of what was taken out."""
+def usual_mark(region: Region, text: str) -> str:
+    """Return what stands in the place of a *text* that was taken out, or goes on without its effect."""
+    if region.action is Action.NEUTRALISE:
+        return broken(text)
     return f"[redacted: {region.kind}]"
 
 

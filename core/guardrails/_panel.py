@@ -168,7 +168,7 @@ class Panel:
 
     def mark(self, region: Region, text: str) -> str:
         """Return what stands in the place of a *text* that was taken out."""
-        if self._placeholders is None or not region.is_replaced:
+        if self._placeholders is None or region.action is not Action.REPLACE:
             return usual_mark(region, text)
         if self._stage is Stage.OUTPUT:
             return self._placeholders.again(region.kind, text)

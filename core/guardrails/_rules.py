@@ -31,12 +31,18 @@ class Action(StrEnum):
 
     NOTE = "note"
     """It goes on as it is, and the finding is recorded."""
+    NEUTRALISE = "neutralise"
+    """It goes on without its effect: a marker with a blank in it, what nobody sees left out."""
     REPLACE = "replace"
     """A placeholder goes on in its place, the same for the same datum of a tenant."""
     REDACT = "redact"
     """A mark goes on in its place."""
     BLOCK = "block"
     """Nothing goes on."""
+
+
+USUAL_ACTIONS = frozenset(Action) - {Action.NEUTRALISE}
+"""What can be done with what has a place in a text; few things are harmless with a blank in them."""
 
 
 @runtime_checkable

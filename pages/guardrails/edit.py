@@ -108,7 +108,8 @@ def _fields(visit: Visit, rule: GuardrailRule | None, key: str) -> dict[str, Any
         required=True,
         format_func=lambda one: words.ACTIONS[one].word,
         key=f"action_{key}_{check_name}",
-        help="Note: it goes on, and is recorded. Replace: a placeholder goes on in its place, the same for the same "
+        help="Note: it goes on, and is recorded. Neutralise: it goes on without its effect, a marker with a blank in "
+        "it, what nobody sees left out. Replace: a placeholder goes on in its place, the same for the same "
         'datum; with the setting "restore": true the caller gets it back. Redact: a mark goes on in its place. '
         "Block: nothing goes on.",
     )

@@ -20,7 +20,13 @@ from pages.kit.page import Visit, show_error
 MOST_TEXTS = 12
 """Texts of one call that are shown."""
 _MOST_DRAWN = 20_000
-_COLOURS = {Action.NOTE: "#7F8C94", Action.REPLACE: "#8E6FD8", Action.REDACT: "#4C84E0", Action.BLOCK: "#E0525F"}
+_COLOURS = {
+    Action.NOTE: "#7F8C94",
+    Action.NEUTRALISE: "#3FA37A",
+    Action.REPLACE: "#8E6FD8",
+    Action.REDACT: "#4C84E0",
+    Action.BLOCK: "#E0525F",
+}
 _EVERY_ROUTE = "Every route"
 
 

@@ -30,8 +30,8 @@ def draw(visit: Visit, tenant: Tenant | None) -> None:
     with layout.card(
         "What is looked for",
         key="rules_card",
-        help="Every rule looks at a text as it came; to block goes before to redact, that before to replace, and that "
-        "before to note. A click on a rule that was set is the way to change it.",
+        help="Every rule looks at a text as it came; to block goes before to redact, that before to replace, that "
+        "before to neutralise, and that before to note. A click on a rule that was set is the way to change it.",
         stretch=False,
     ):
         rows = [

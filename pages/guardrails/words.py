@@ -9,6 +9,7 @@ AS_A_WHOLE = "the text as a whole"
 SIDES = {"input": "on the way in", "output": "on the way out"}
 ACTIONS = {
     "note": Badge("Note", ":material/edit_note:", "gray"),
+    "neutralise": Badge("Neutralise", ":material/link_off:", "green"),
     "replace": Badge("Replace", ":material/swap_horiz:", "violet"),
     "redact": Badge("Redact", ":material/ink_eraser:", "blue"),
     "block": Badge("Block", ":material/block:", "red"),
@@ -24,7 +25,13 @@ PLACES = {
     "answer": "Answers",
     "reasoning": "Reasoning",
 }
-_DONE = {"note": "noted", "replace": "replaced", "redact": "redacted", "block": "blocked"}
+_DONE = {
+    "note": "noted",
+    "neutralise": "neutralised",
+    "replace": "replaced",
+    "redact": "redacted",
+    "block": "blocked",
+}
 
 
 def name(guardrail: str) -> str:

@@ -9,7 +9,7 @@ from core.detection.encoded import EncodedDetector
 from core.detection.personal import PersonalDetector
 from core.detection.secrets import SecretDetector
 from core.detection.together import SparingDetector, Together
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import chosen, require_known
 
 _SEARCHED: Mapping[str, Callable[[], SparingDetector]] = {"personal": PersonalDetector, "secrets": SecretDetector}
@@ -19,7 +19,7 @@ class Encoded:
     """Finds secrets that are encoded, or what else ``of`` names; plain ones are found by checks of their own."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
 
     def search(self, settings: Mapping[str, Any]) -> EncodedDetector:
         """Return the detector; without settings it looks for secrets."""

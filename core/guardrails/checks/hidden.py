@@ -11,7 +11,10 @@ from core.guardrails._settings import require_none
 
 
 class Hidden:
-    """Finds what is invisible or turns the direction of a text, and is not explained by what stands beside it."""
+    """Finds what is invisible or turns the direction of a text, and is not explained by what stands beside it.
+
+    To neutralise leaves it out.
+    """
 
     stages = frozenset(Stage)
     actions = frozenset(Action)

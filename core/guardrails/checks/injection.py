@@ -7,7 +7,7 @@ from typing import Any
 
 from core.detection.injection import THRESHOLD, InjectionDetector
 from core.guardrails._places import QUOTED
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import whole_number
 
 
@@ -15,7 +15,7 @@ class Injection:
     """Finds marks of injection; ``threshold`` says how much they have to weigh together, of a hundred."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
     places = QUOTED
 
     def search(self, settings: Mapping[str, Any]) -> InjectionDetector:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.detection.links import LinkDetector
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import require_known, texts, usable
 
 
@@ -14,7 +14,7 @@ class ForeignLinks:
     """Finds links, but for those that begin with one of ``allowed``."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
 
     def search(self, settings: Mapping[str, Any]) -> LinkDetector:
         """Return the detector; without settings it finds every link."""

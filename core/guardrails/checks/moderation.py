@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import Invalid
 from core.guardrails._outside import JudgeRequest, OddAnswer, OutsideTerms, Verdict
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Action, Stage
 from core.guardrails._settings import failing, require_known
 from core.outgoing import Outgoing, read_address
 from core.servers import is_provider
@@ -93,7 +93,7 @@ class Moderation:
     """Asks a ``provider`` (``openai``) by ``model``; ``thresholds`` by category go before its flag."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action) - {Action.REPLACE}
+    actions = USUAL_ACTIONS - {Action.REPLACE}
 
     def search(self, settings: Mapping[str, Any]) -> ModerationTerms:
         """Return whom to ask."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.detection.paths import PathDetector
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import require_known, texts, usable
 
 
@@ -14,7 +14,7 @@ class Paths:
     """Finds paths of files, but for those in one of ``folders``."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
 
     def search(self, settings: Mapping[str, Any]) -> PathDetector:
         """Return the detector; without settings it finds every path."""

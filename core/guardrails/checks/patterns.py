@@ -8,7 +8,7 @@ from typing import Any
 from core.detection.patterns import LONGEST, PatternDetector
 from core.detection.together import Together
 from core.errors import Invalid
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import number, require_known, switch, texts, usable
 
 _MOST = 100
@@ -18,7 +18,7 @@ class Patterns:
     """Finds what matches one of ``patterns``, up to ``longest`` characters, in any case unless they are ``cased``."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
 
     def search(self, settings: Mapping[str, Any]) -> Together:
         """Return the detector."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.detection.personal import KINDS, REGIONS, PersonalDetector
 from core.errors import Invalid
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import chosen, require_known, texts
 
 _MOST_REGIONS = 300
@@ -20,7 +20,7 @@ class Personal:
     """Finds what tells of a person: by kind, for countries, and beside the domains that are nobody's."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
 
     def search(self, settings: Mapping[str, Any]) -> PersonalDetector:
         """Return the detector: ``kinds`` of data, all without it; ``regions`` by ISO 3166; mail ``domains`` to let be.

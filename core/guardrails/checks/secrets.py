@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.detection.secrets import SecretDetector
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import require_none
 
 
@@ -14,7 +14,7 @@ class Secrets:
     """Finds what is a key, a token, a password or a private key."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
 
     def search(self, settings: Mapping[str, Any]) -> SecretDetector:
         """Return the detector; it has no settings."""

@@ -12,7 +12,7 @@ from core.guardrails._settings import require_none
 
 
 class TurnMarkers:
-    """Finds the markers of chat templates."""
+    """Finds the markers of chat templates. To neutralise one puts a blank in it: ``<|im_start |>`` is a text."""
 
     stages = frozenset(Stage)
     actions = frozenset(Action)

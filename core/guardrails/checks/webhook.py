@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import Invalid
 from core.guardrails._outside import JudgeRequest, OddAnswer, OutsideTerms, Verdict
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Action, Stage
 from core.guardrails._settings import failing, require_known
 from core.outgoing import Outgoing
 from core.settings import Settings
@@ -68,7 +68,7 @@ class Webhook:
     """Asks the service at ``url``, within ``seconds``; ``on_failure`` says what happens where it does not answer."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action) - {Action.REPLACE}
+    actions = USUAL_ACTIONS - {Action.REPLACE}
 
     def search(self, settings: Mapping[str, Any]) -> WebhookTerms:
         """Return whom to ask."""

@@ -8,7 +8,7 @@ from typing import Any
 from core.detection.together import SparingDetector, Together
 from core.detection.words import DomainDetector, WordDetector
 from core.errors import Invalid
-from core.guardrails._rules import Action, Stage
+from core.guardrails._rules import USUAL_ACTIONS, Stage
 from core.guardrails._settings import require_known, switch, texts, usable
 
 
@@ -16,7 +16,7 @@ class ListedWords:
     """Finds ``words`` and ``domains``: whole ones unless ``parts`` are wanted, in any case unless ``cased``."""
 
     stages = frozenset(Stage)
-    actions = frozenset(Action)
+    actions = USUAL_ACTIONS
 
     def search(self, settings: Mapping[str, Any]) -> Together:
         """Return the detector."""
