@@ -33,17 +33,15 @@ from core.reasks import Conversation, Reasks
 from core.record import Generation, Record
 from core.replaced_calls import head_given_back, replacing, texts_in_body
 from core.requests import RelayCall
-from core.screened_calls import require_valid, screened_head, screened_request, screened_value, with_added
-from core.screened_frames import ScreenedFrames
+from core.restored_frames import OutwardFrames
+from core.screened_calls import screened_head, screened_request, screened_told, screened_value, with_added
 from core.screened_places import error_as_allowed
 from core.servers import kind_of
 from core.statements import REPLACEMENT
 from core.stored_objects import Holder, StoredObjects
 from core.tables import Outcome
 from core.telemetry import log
-from core.tool_calls import CallJudge
 from core.validation import Effort
-from core.verdicts import ModelJudges
 from core.workers import TenantWorkers
 
 _LONGEST_NAME = 100
@@ -130,8 +128,7 @@ class RelayCorridor(Corridor):
                     left=cancellation.requested,
                 )
                 route = affordable(policy, record)
-                route = replace(route, candidates=relay_candidates(route.candidates, asked))
-                route = _bound(route, holder, record)
+                route = _bound(replace(route, candidates=relay_candidates(route.candidates, asked)), holder, record)
                 inquiry = RelayInquiry(
                     asked,
                     asked.messages,
@@ -146,28 +143,25 @@ class RelayCorridor(Corridor):
                 )
                 walk = self._walk(inquiry, policy, route, record=record, cancellation=cancellation)
                 stored = asked.dialect.stored_by(asked)
-                reply, rest = yield from self._passed(
+                reply, head, rest = yield from self._passed(
                     walk,
+                    OutwardFrames(guardrails, request.request, asked),
                     stored,
                     asked,
                     policy,
-                    models,
                     record=record,
                     is_checked=conversation.is_checked,
                 )
-                if (head := cast("VendorResponse", reply.answer.raw)).frames is None:  # as the vendor gave it
+                if head.frames is None:
                     self._keep(tenant_id, asked, stored, head, [head.value])
-                    head = head_given_back(
-                        models.head(
-                            screened_head(head, asked, guardrails, record, reply.outcome),
-                            asked.dialect,
-                            reply.answer.text,
-                        ),
-                        request.request,
-                        guardrails,
-                        record,
-                        reply.outcome,
-                    )
+                    head = screened_head(head, asked, guardrails, record, reply.outcome)
+                head = head_given_back(
+                    models.head(head, asked.dialect, reply.answer.text),
+                    request.request,
+                    guardrails,
+                    record,
+                    reply.outcome,
+                )
                 if _may_be_asked_again(
                     reply.outcome, conversation, asked, head, self._workers and self._workers.of(policy.tenant.id)
                 ):
@@ -265,28 +259,22 @@ class RelayCorridor(Corridor):
     def _passed(
         self,
         walk: Walk,
+        frames: OutwardFrames,
         collected: StoredByAnswer | None,
         asked: RelayRequest,
         policy: Policy,
-        models: ModelJudges,
         *,
         record: Record,
         is_checked: bool,
-    ) -> Generator[Passed, None, tuple[Reply, tuple[Frame, ...]]]:
+    ) -> Generator[Passed, None, tuple[Reply, VendorResponse, tuple[Frame, ...]]]:
         """Yield what comes of a stream, as soon as it is clear that nothing forbidden is in it.
 
-        Return with the reply what is yet to be yielded, once all is written down. That is what tells the end: programs
+        Return with the reply what was told, as the vendor gave it, of a stream as it may be told, and what is yet to be
+        yielded, once all is written down. That is what tells the end: programs
         leave when they have read it, and who leaves before has left his call. Of a stream that *is_checked* it is all
         from where its answer is whole, so that nobody asks again for one before it is known to be invalid.
         """
         head: VendorResponse | None = None
-        frames = ScreenedFrames(
-            policy.guardrails,
-            asked.dialect.places,
-            is_json=asked.wants_json,
-            tools=asked.tool_names,
-            calls=CallJudge(policy.guardrails, asked),
-        )
         pieces = walk.reply()
         held: tuple[Frame, ...] = ()
         try:
@@ -309,11 +297,10 @@ class RelayCorridor(Corridor):
                     yield passed[:place]
         except StopIteration as end:
             reply, rest = end.value, frames.rest()
-            if head is not None and head.frames is not None:
-                if frames.is_altered or policy.guardrails.tool_rules:
-                    require_valid(reply.answer.raw, asked, policy.guardrails, record, reply.outcome)
-                models.head(reply.answer.raw, asked.dialect, reply.answer.text)
-            return reply, (*held, *rest)
+            told = cast("VendorResponse", reply.answer.raw)
+            if told.frames is not None and (frames.is_altered or policy.guardrails.tool_rules):
+                told = screened_told(told, asked, policy.guardrails, record, reply.outcome)
+            return reply, told, (*held, *rest)
         except ProctorError as error:
             held += () if isinstance(error, GuardrailBlocked) else frames.broken_off()
             if held and not policy.guardrails.waits:

@@ -14,10 +14,11 @@ from typing import Any, cast
 import orjson
 
 from core.answer_checks import check_answer
-from core.dialects import Dialect, PlacedText, RelayRequest, VendorResponse
+from core.dialects import Dialect, RelayRequest, VendorResponse
 from core.errors import GuardrailBlocked, ProctorError
 from core.field_problems import FieldProblem
-from core.guardrails import HELD, Action, Finding, GivenBack, Guardrail, Guardrails, Stage
+from core.frame_screens import placed_back
+from core.guardrails import ANSWER, Action, Finding, GivenBack, Guardrail, Guardrails, Stage
 from core.json_leaves import Steps, with_texts
 from core.json_texts import as_python_reads, exactly, exactly_written
 from core.json_values import JsonValue
@@ -99,29 +100,18 @@ def restored_body(giving: GivenBack, dialect: Dialect, body: bytes, findings: li
         GuardrailBlocked: it may not go back.
 
     """
-
-    def restored(placed: PlacedText) -> str:
-        if placed.is_sealed:
-            return placed.text
-        place = placed.place + " key" * placed.is_name
-        read = None if placed.is_name else read_json(placed.text)
-        if read is None:
-            return giving.text(placed.text, findings, place)
-        made = giving.value(read, findings, place)
-        return placed.text if made is read else exactly_written(made).decode()
-
     before = read_json(body.decode(errors="replace"))
     if not isinstance(before, dict):
         return body
     told = cast("dict[str, Any]", before)
-    after = dialect.places.screened(told, restored, "answer")
+    after = dialect.places.screened(told, placed_back(giving, findings), ANSWER, is_json=True)
     return body if after is told else exactly_written(after)
 
 
 def head_given_back(
     head: VendorResponse, asked: RelayRequest, guardrails: Guardrails, record: Record, outcome: Outcome
 ) -> VendorResponse:
-    """Return a whole answer in a dialect, which may be kept as it is, as its caller gets it.
+    """Return an answer in a dialect, which may be kept as it is, as its caller gets it; of a stream what it says.
 
     Raises:
         GuardrailBlocked: he may not get it; or it was valid for what he *asked*, and with his data in it is not.
@@ -130,33 +120,19 @@ def head_given_back(
     giving = guardrails.giving_back
     if giving is None:
         return head
+    before = head.body if head.frames is None else exactly_written(head.value or {})
     with record.findings.looking(Stage.OUTPUT) as found:
-        body = restored_body(giving, asked.dialect, head.body, found)
-        value: Any = head.value if body is head.body else as_python_reads(body)
+        body = restored_body(giving, asked.dialect, before, found)
+        value: Any = head.value if body is before else as_python_reads(body)
         CallJudge(guardrails, asked).judge(calls_in(value or {}), found)
-    if body is head.body:
+    if body is before:
         return head
     if outcome.is_valid:
         check = check_answer(asked, asked.dialect.answer_objects(value), asked.dialect.ends(value), Effort())
         if check.outcome is Outcome.INVALID:
             raise not_valid(check.problems[0])
     tell(giving.count, record)
-    return replace(head, body=body, value=value, kept=head.body)
-
-
-def require_whole(asked: RelayRequest, guardrails: Guardrails) -> None:
-    """Go on only if what was replaced in a request can be put back: into the frames of a stream it cannot.
-
-    Raises:
-        GuardrailBlocked: it streams.
-
-    """
-    if asked.streams and guardrails.giving_back is not None:
-        raise GuardrailBlocked(
-            f"{HELD[Stage.INPUT]}: a guardrail replaces something in it, which cannot be put back into a stream of "
-            "this dialect. Ask for the answer in one piece, or stream it from /v1/generate.",
-            stage=Stage.INPUT.value,
-        )
+    return replace(head, body=body, value=value, kept=before)
 
 
 def tell(count: int, record: Record) -> None:

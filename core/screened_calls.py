@@ -22,7 +22,7 @@ from core.policy import Policy, TenantSnapshot
 from core.principals import Principal
 from core.record import Record
 from core.redactions import Unfitting, fitting
-from core.replaced_calls import replacing, require_whole, texts_in
+from core.replaced_calls import replacing, texts_in
 from core.requests import GenerationRequest
 from core.response_models import response_model
 from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, unread_in, value_as_allowed
@@ -107,7 +107,6 @@ def screened_request(asked: RelayRequest, guardrails: Guardrails, record: Record
     with record.findings.looking(Stage.INPUT) as found:
         asked = asked_as_allowed(guardrails, asked, found)
         CallJudge(guardrails, asked).offered(found)
-    require_whole(asked, guardrails)
     if unread := unread_in(asked):
         record.step("screen in", "not judged", unread)
     record.asking(asked.messages)
@@ -132,10 +131,10 @@ def screened_head(
     return allowed
 
 
-def require_valid(
+def screened_told(
     told: VendorResponse, asked: RelayRequest, guardrails: Guardrails, record: Record, outcome: Outcome
-) -> None:
-    """Take in what was taken out of the stream that *told* is; go on only if what was valid is valid without it.
+) -> VendorResponse:
+    """Return what the stream that *told* is said without what was taken out; what was valid is valid without it.
 
     Raises:
         GuardrailBlocked: it is not.
@@ -143,10 +142,11 @@ def require_valid(
     """
     with record.findings.looking(Stage.OUTPUT) as found:
         value = value_as_allowed(guardrails, asked.dialect, told.value or {}, found, is_json=asked.wants_json)
-        if (judge := CallJudge(guardrails, asked)).has_rules:
+        if (judge := CallJudge(guardrails, asked)).has_rules and guardrails.giving_back is None:  # else as it is given
             judge.judge(calls_in(value), found)
     if outcome.is_valid:
         _require_valid(asked, value)
+    return replace(told, value=value)
 
 
 def screened_value(value: Any, guardrails: Guardrails, record: Record) -> JsonValue:

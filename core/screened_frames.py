@@ -14,10 +14,11 @@ from typing import Any, cast
 
 from core.dialects import Frame, Places
 from core.errors import GuardrailBlocked
-from core.guardrails import HELD, Guardrails, ScreenedText, Stage
+from core.frame_screens import FrameScreen
+from core.guardrails import ANSWER, HELD, Stage
 from core.json_strings import JsonStrings
 from core.json_texts import exactly, exactly_written
-from core.screened_places import TWICE, placed_screen
+from core.shown_texts import ShownText
 from core.tool_calls import CallJudge, CallsInStream, RequestedCall
 from core.written_texts import (
     REASONING,
@@ -46,64 +47,7 @@ _COPIES = ("logprobs", "annotations")
 """Members that repeat a text, or count its characters."""
 
 
-class _Written:
-    """What is written to one place, and what is shown of it."""
-
-    __slots__ = ("changes", "is_thought", "screened", "size", "told", "waiting")
-
-    def __init__(self, screened: ScreenedText | JsonStrings, *, is_thought: bool) -> None:
-        self.screened = screened
-        self.is_thought = is_thought
-        self.size = 0
-        """Characters that came."""
-        self.told = 0
-        """Those of which it is clear what is shown."""
-        self.waiting: list[str] = []
-        """The others."""
-        self.changes: list[tuple[int, int, str]] = []
-        """From where to where in what came something else is shown, in order."""
-
-    def look(self, text: str, *, is_last: bool = False) -> bool:
-        """Go on with *text*; return whether something else is to be shown of what is clear; raises GuardrailBlocked."""
-        screened, waiting = self.screened, self.waiting
-        if text:
-            screened.add(text)
-            waiting.append(text)
-        shown = screened.news(is_last=is_last)
-        count = screened.told - self.told
-        if not count:
-            return False
-        came = waiting[0] if len(waiting) == 1 else "".join(waiting)
-        waiting.clear()
-        if count < len(came):
-            waiting.append(came[count:])
-            came = came[:count]
-        begin, self.told = self.told, self.told + count
-        if shown == came:
-            return False
-        before = min(_alike(came, shown), count - 1)
-        behind = min(_alike(came[::-1], shown[::-1]), count - before - 1, len(shown) - before)
-        self.changes.append((begin + before, begin + count - behind, shown[before : len(shown) - behind]))
-        return True
-
-    def as_shown(self, begin: int, text: str) -> str:
-        """Return what is shown of *text*, which began at that place; the same object where that is all of it.
-
-        Frames are asked for in order: what changed before is forgotten.
-        """
-        self.changes = [one for one in self.changes if one[1] > begin]
-        parts, at, end = list[str](), begin, begin + len(text)
-        for start, stop, new in self.changes:
-            if start >= end:
-                break
-            parts.append(text[at - begin : max(start, begin) - begin])
-            if start >= begin:
-                parts.append(new)
-            at = min(stop, end)
-        return "".join((*parts, text[at - begin :])) if at != begin or parts else text
-
-
-_Writes = Sequence[tuple[_Written, int, Path, str]]
+_Writes = Sequence[tuple[ShownText, int, Path, str]]
 """Where a frame writes to, from where in that on, where in the frame that stands, and what."""
 
 
@@ -112,7 +56,7 @@ class ScreenedFrames:
 
     def __init__(
         self,
-        guardrails: Guardrails,
+        screen: FrameScreen,
         places: Places,
         *,
         is_json: bool = False,
@@ -121,19 +65,20 @@ class ScreenedFrames:
     ) -> None:
         """Begin with nothing.
 
-        *places* says which members of an event are no texts; the answer *is_json* where a format was asked for. Names
-        of *tools* are the caller's own. Where there are rules for *calls* of tools, each is held until it is judged.
+        *screen* says what is shown of a text, *places* which members of an event are none; the answer *is_json* where a
+        format was asked for. Names of *tools* are the caller's own. Where there are rules for *calls* of tools, each is
+        held until it is judged.
         """
-        self._guardrails = guardrails
+        self._screen = screen
         self._places = places
-        self._is_json = is_json or guardrails.goes_by_fields
+        self._is_json = is_json or screen.goes_by_fields
         self._texts = EventTexts(places, tools)
-        self._channels: dict[Channel, _Written] = {}
+        self._channels: dict[Channel, ShownText] = {}
         self._held: deque[tuple[Frame, _Writes, bool]] = deque()
         """Frames, each with what it writes, and whether its texts are whole."""
         self._judge = calls if calls and calls.has_rules else None
         self._calls = CallsInStream()
-        self._gate = _Written(guardrails.screened_text(), is_thought=False)
+        self._gate = ShownText(screen.growing(""), is_thought=False)
         """Counts events that are about calls, as if they were characters: those are told that were judged."""
         self._is_thought_altered = False
         self.is_altered = False
@@ -146,8 +91,8 @@ class ScreenedFrames:
             GuardrailBlocked: what was written may not be shown.
 
         """
-        fresh: dict[_Written, list[str]] = {}
-        closed: list[_Written] = []
+        fresh: dict[ShownText, list[str]] = {}
+        closed: list[ShownText] = []
         for frame in frames:
             self._take(frame, fresh, closed)
             if self._judge is not None and frame.event is not None:
@@ -176,7 +121,7 @@ class ScreenedFrames:
         except GuardrailBlocked:
             return ()
 
-    def _take(self, frame: Frame, fresh: dict[_Written, list[str]], closed: list[_Written]) -> None:
+    def _take(self, frame: Frame, fresh: dict[ShownText, list[str]], closed: list[ShownText]) -> None:
         """Hold *frame*; what it writes is added to what is *fresh*, and what ends with it to what is *closed*."""
         event = frame.event
         if event is None:
@@ -188,7 +133,7 @@ class ScreenedFrames:
             closed += self._closed_now(closed_by(event, self._channels))
             self._hold(self._whole(frame), (), is_whole=True)
             return
-        changes, writes = list[tuple[Path, Any]](), list[tuple[_Written, int, Path, str]]()
+        changes, writes = list[tuple[Path, Any]](), list[tuple[ShownText, int, Path, str]]()
         for channel, path, text in self._texts.of(event):
             if channel is None:
                 if (new := self._listed(frame, path, text)) is not text:
@@ -226,7 +171,7 @@ class ScreenedFrames:
             return call
         return replace(call, arguments=self._screened({"arguments": call.arguments})["arguments"])
 
-    def _take_unread(self, frame: Frame, closed: list[_Written]) -> None:
+    def _take_unread(self, frame: Frame, closed: list[ShownText]) -> None:
         """Hold what is no event, if it may be shown; a comment that may not is dropped."""
         if frame.kind == "done":
             closed += self._closed_now(self._channels)
@@ -241,24 +186,24 @@ class ScreenedFrames:
             raise _too_long()
         self._held.append((frame, writes, is_whole))
 
-    def _begun(self, channel: Channel) -> _Written:
+    def _begun(self, channel: Channel) -> ShownText:
         """Return what screens a text that is written to *channel*."""
-        guardrails, place = self._guardrails, place_of(channel)
-        screened: ScreenedText | JsonStrings = guardrails.screened_text(place=place)
+        screen, place = self._screen, place_of(channel)
+        screened = screen.growing(place)
         if is_json(channel, is_answer_json=self._is_json):
             screened = JsonStrings(
-                lambda steps: guardrails.screened_text(steps, place),
-                lambda text, steps: guardrails.screen_text(text, Stage.OUTPUT, [], place, steps),
-                lambda name, steps: guardrails.screen_text(name, Stage.OUTPUT, [], place, steps),
+                lambda steps: screen.growing(place, steps),
+                lambda text, steps: screen.whole(text, place, steps),
+                lambda name, steps: screen.whole(name, place, steps),
             )
-        one = self._channels[channel] = _Written(screened, is_thought=place == REASONING)
+        one = self._channels[channel] = ShownText(screened, is_thought=place == REASONING)
         return one
 
-    def _closed_now(self, channels: Iterable[Channel]) -> list[_Written]:
+    def _closed_now(self, channels: Iterable[Channel]) -> list[ShownText]:
         """Return what was written to *channels*: should anything follow, it is another text."""
         return [self._channels.pop(channel) for channel in list(channels)]
 
-    def _look(self, one: _Written, text: str, *, is_last: bool = False) -> None:
+    def _look(self, one: ShownText, text: str, *, is_last: bool = False) -> None:
         if one.look(text, is_last=is_last):
             self.is_altered = True
             self._is_thought_altered = self._is_thought_altered or one.is_thought
@@ -266,7 +211,7 @@ class ScreenedFrames:
     def _is_clear(self, raw: bytes) -> bool:
         """Whether nothing is to be taken out of what is no event; raises GuardrailBlocked."""
         text = raw.decode(errors="replace")
-        return not text.strip() or self._guardrails.screened(text) == text
+        return not text.strip() or self._screen.lets_pass(text)
 
     def _without_beside(self, frame: Frame) -> Frame:
         """Return *frame*, without the lines beside what it says where something is to be taken out of them."""
@@ -276,7 +221,7 @@ class ScreenedFrames:
 
     def _whole(self, frame: Frame) -> Frame:
         """Return a frame whose texts are whole, as it may be shown; raises GuardrailBlocked."""
-        if TWICE not in frame.raw and self._guardrails.passes(frame.raw, Stage.OUTPUT):
+        if self._screen.passes(frame.raw):
             return frame
         before = exactly(frame.data)
         after = self._screened(before)
@@ -289,17 +234,16 @@ class ScreenedFrames:
         """Return a member whose texts are whole, as it may be shown, or the same object; raises GuardrailBlocked."""
         name = path[-1]
         written = exactly_written({name: value})
-        if TWICE not in written and self._guardrails.passes(written, Stage.OUTPUT):
+        if self._screen.passes(written):
             return value
         before = {name: _value_at(exactly(frame.data), path)}
         after = self._screened(before)
         return value if after is before else after[name]
 
     def _screened(self, value: Any) -> Any:
-        screen = placed_screen(self._guardrails, Stage.OUTPUT, [])
-        return self._places.screened(value, screen, "answer", is_json=self._is_json)
+        return self._places.screened(value, self._screen.placed(), ANSWER, is_json=self._is_json)
 
-    def _released(self, clear: dict[_Written, int] | None = None) -> tuple[Frame, ...]:
+    def _released(self, clear: dict[ShownText, int] | None = None) -> tuple[Frame, ...]:
         """Return what may be passed on; *clear* says up to where of each text, where that is not what is told."""
         held, released = self._held, list[Frame]()
         while held:
@@ -326,12 +270,6 @@ class ScreenedFrames:
         changes = [(path, new) for one, at, path, text in writes if (new := one.as_shown(at, text)) is not text]
         has_copies = bool(changes or not writes) and any(b'"%b"' % name.encode() in frame.raw for name in _COPIES)
         return _altered(frame, changes, has_copies=has_copies) if changes or has_copies else frame
-
-
-def _alike(one: str, other: str) -> int:
-    """Return with how many characters both begin."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (mine, its) in pairs if mine != its), min(len(one), len(other)))
 
 
 def _altered(frame: Frame, changes: Sequence[tuple[Path, Any]], *, has_copies: bool = False) -> Frame:

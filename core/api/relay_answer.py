@@ -52,8 +52,8 @@ class RelayAnswer:
                     continue
                 self._was_told = self._was_told or any(frame.kind in _FAILURES for frame in piece)
                 if out := b"".join(self._dialect.outward(frame, asked) for frame in piece):
-                    self._keep(out)
                     self._call.pass_on(out, seconds)
+                self._keep(b"".join(self._dialect.outward(one.before or one, asked) for one in piece))
         except StopIteration as end:
             return self._ending(end.value), end.value
         except ProctorError as error:

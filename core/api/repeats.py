@@ -16,6 +16,7 @@ from core.idempotency import Idempotency, KeptAnswer
 from core.json_texts import exactly, exactly_written
 from core.record import Generation
 from core.replaced_calls import restored_body
+from core.restored_frames import restored_stream
 from core.screened_places import body_as_allowed
 from core.telemetry import Metrics, log
 
@@ -122,7 +123,7 @@ def _given_again(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
     if giving is None or kept.status != _ANSWERED:
         return body
     if (dialect := _dialect_of(door)) is not None:
-        return restored_body(giving, dialect, body, [])
+        return restored_stream(giving, dialect, body) if kept.streamed else restored_body(giving, dialect, body, [])
     read = exactly(body)
     return exactly_written({**read, "value": giving.value(read["value"], [], "answer")})
 

@@ -28,6 +28,8 @@ class Frame:
     """Its type; ``done``, ``comment``, ``mark`` (of the byte order), ``value`` (JSON, but no object) or ``garbled``."""
     is_closed: bool = True
     """Whether it ended with an empty line; readers drop one that does not."""
+    before: Frame | None = field(default=None, repr=False)
+    """The same as it may be kept, where data may have been put back into it that nobody but the caller gets."""
 
     @property
     def outward(self) -> bytes:

@@ -30,6 +30,7 @@ _ROLES = {
 }
 _RESULTS = ("_result", "_output", "_response")
 """How the kinds of items and blocks end that hold what a tool gave back."""
+_THOUGHTS = ("thinking", "reasoning", "reasoning_text", "summary_text")
 _DOCUMENTS = ("document", "search_result", "input_file", "file")
 _ANSWER = ("content", "text")
 _ANSWERS = (None, "text", "output_text", "message", "response.output_text.done")
@@ -215,6 +216,8 @@ def _said_by(value: Mapping[str, Any]) -> str:
             return "tool arguments"
         if kind in _DOCUMENTS:
             return "document"
+        if kind in _THOUGHTS or kind.startswith("response.reasoning"):
+            return "reasoning"
     return _ROLES.get(role, "message text") if isinstance(role, str) else ""
 
 

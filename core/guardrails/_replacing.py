@@ -77,14 +77,17 @@ class Placeholders:
         parts: list[str] = []
         spans: list[Span] = []
         at = length = 0
-        for start, end, made in self._known().find(text):
-            datum = self._restored[made]
+        for start, end, datum in self.found(text):
             length += start - at
             spans.append(Span(length, length + len(datum.text), datum.kind))
             length += len(datum.text)
             parts += (text[at:start], datum.text)
             at = end
         return ("".join([*parts, text[at:]]), spans) if spans else (text, spans)
+
+    def found(self, text: str) -> list[tuple[int, int, Replaced]]:
+        """Return where each placeholder begins and ends in *text*, from the left, and what it stands for."""
+        return [(start, end, self._restored[made]) for start, end, made in self._known().find(text)]
 
     def decided(self, text: str) -> int:
         """Return where at the end of a growing *text* something begins that may become a placeholder."""

@@ -6,6 +6,7 @@ of a datum and what the model wrote around it, is looked for by all rules but th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,8 +62,11 @@ class GivenBack:
 
     def screened_text(self, steps: Place = None, place: str = ANSWER) -> RestoredText:
         """Return what shows a text of an answer while it is written; *steps* lead to it, if they are known."""
-        rest = ScreenedText(self._rest.at(place, steps), is_restored=True)
-        return RestoredText(ScreenedText(self._screen.at(place, steps)), self._placeholders, rest)
+        return RestoredText(ScreenedText(self._screen.at(place, steps)), self.growing(steps, place))
+
+    def growing(self, steps: Place = None, place: str = ANSWER) -> GrowingBack:
+        """Return what shows a text while it is written, of what was screened before; *steps* are as above."""
+        return GrowingBack(self._placeholders, ScreenedText(self._rest.at(place, steps), is_restored=True))
 
     @property
     def goes_by_fields(self) -> bool:
@@ -76,19 +80,12 @@ class GivenBack:
 
 
 class RestoredText:
-    """A text of an answer while it is written, with the data in it put back.
+    """A text of an answer while it is written, with the data in it put back, so that all that is shown of it stays."""
 
-    As much of it is held back as may become a placeholder, so what is shown is a beginning of the restored whole.
-    """
-
-    def __init__(self, screened: ScreenedText, placeholders: Placeholders, rest: ScreenedText) -> None:
-        """Begin with nothing; *rest* looks at what there is behind the restoring."""
+    def __init__(self, screened: ScreenedText, given: GrowingBack) -> None:
+        """Begin with nothing; what is *given* is what was *screened*."""
         self._screened = screened
-        self._placeholders = placeholders
-        self._rest = rest
-        self._held = ""
-        self._length = 0
-        """Of what has gone to the rest."""
+        self._given = given
 
     def add(self, piece: str) -> None:
         """Go on with *piece*."""
@@ -96,19 +93,76 @@ class RestoredText:
 
     def news(self, *, is_last: bool = False) -> str:
         """Return what is shown of it since the last time; raises GuardrailBlocked."""
-        self._held += self._screened.news(is_last=is_last)
-        end = len(self._held) if is_last else self._placeholders.decided(self._held)
-        restored, own = self._placeholders.restored(self._held[:end])
-        self._held = self._held[end:]
-        if restored:
-            moved = [Span(one.start + self._length, one.end + self._length, one.kind) for one in own]
-            self._rest.add(restored, moved)
-            self._length += len(restored)
-        return self._rest.news(is_last=is_last)
+        self._given.add(self._screened.news(is_last=is_last))
+        return self._given.news(is_last=is_last)
 
     def shown(self) -> str:
         """Return all that has been shown of it."""
-        return self._rest.shown()
+        return self._given.shown()
+
+
+class GrowingBack:
+    """A text that was screened, while it is written, with the data in it put back.
+
+    As much of it is held back as may become a placeholder, so what is shown is a beginning of the restored whole. A
+    datum is shown at once: of what came it is always clear what is shown in its place.
+    """
+
+    def __init__(self, placeholders: Placeholders, rest: ScreenedText) -> None:
+        """Begin with nothing; *rest* looks at what there is behind the restoring."""
+        self._placeholders = placeholders
+        self._rest = rest
+        self._held = ""
+        self._length = 0
+        """Of what has gone to the rest."""
+        self._data: deque[tuple[int, int, int]] = deque()
+        """Of each datum in that which is not told: where it begins and ends, and how much longer it made the text."""
+        self._longer = 0
+        """By how much those that are told made it longer."""
+        self._waiting: list[str] = []
+        """What is shown of the beginning of a datum."""
+        self._shown: list[str] = []
+        self.told = 0
+        """Of how many characters that came it is known what is shown in their place."""
+
+    def add(self, piece: str) -> None:
+        """Go on with *piece*."""
+        self._held += piece
+
+    def news(self, *, is_last: bool = False) -> str:
+        """Return what is shown of it since the last time; raises GuardrailBlocked."""
+        end = len(self._held) if is_last else self._placeholders.decided(self._held)
+        text, self._held = self._held[:end], self._held[end:]
+        if text:
+            self._put_back(text)
+        self._waiting.append(self._rest.news(is_last=is_last))
+        told = self._length if is_last else self._rest.told
+        while self._data and self._data[0][1] <= told:
+            self._longer += self._data.popleft()[2]
+        if self._data and self._data[0][0] < told:
+            return ""
+        self.told = told - self._longer
+        news = "".join(self._waiting)
+        self._waiting.clear()
+        self._shown.append(news)
+        return news
+
+    def shown(self) -> str:
+        """Return all that has been shown of it."""
+        return "".join(self._shown)
+
+    def _put_back(self, text: str) -> None:
+        """Give the rest a *text* that cannot become anything else."""
+        parts, own, at, length = list[str](), list[Span](), 0, self._length
+        for start, end, datum in self._placeholders.found(text):
+            begin = length + start - at
+            length = begin + len(datum.text)
+            own.append(Span(begin, length, datum.kind))
+            self._data.append((begin, length, len(datum.text) - (end - start)))
+            parts += (text[at:start], datum.text)
+            at = end
+        self._rest.add("".join([*parts, text[at:]]), own)
+        self._length = length + len(text) - at
 
 
 def asks_nobody(guardrail: Guardrail) -> bool:

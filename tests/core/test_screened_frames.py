@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.dialects import DIALECTS, DialectName, Frame
 from core.errors import GuardrailBlocked
+from core.frame_screens import AllowedTexts
 from core.guardrails import Action, Guardrail, Guardrails, Stage, built_in, search_of
 from core.screened_frames import ScreenedFrames
 from tests.core.dialects.clients import Served
@@ -134,7 +135,7 @@ def passed_on(
     dialect: DialectName, stream: Iterable[bytes], size: int = 1_000_000, *, is_json: bool = False
 ) -> list[bytes]:
     """Return what a caller gets of a stream, as it comes with each *size* bytes of it."""
-    screening = ScreenedFrames(GUARDRAILS, DIALECTS[dialect].places, is_json=is_json, tools=["send_mail"])
+    screening = ScreenedFrames(AllowedTexts(GUARDRAILS), DIALECTS[dialect].places, is_json=is_json, tools=["send_mail"])
     out = [screening.of(frames) for frames in frames_of(dialect, b"".join(stream), size)]
     return [b"".join(one.outward for one in frames) for frames in (*out, screening.rest())]
 
@@ -238,7 +239,10 @@ def test_what_is_clear_goes_on_byte_for_byte(dialect: DialectName, pieces: list[
     """All of it comes as it was and in its order, with what nobody knows."""
     stream = [*STREAMS[dialect](pieces, ['{ "a":', "1.50}"])]
     stream.insert(1, b': ping\nid: 7\r\ndata: {"choices" : [], "new": 1e999}\r\n\r\n')
-    screening, frames = ScreenedFrames(GUARDRAILS, DIALECTS[dialect].places, tools=["send_mail"]), list[Frame]()
+    screening, frames = (
+        ScreenedFrames(AllowedTexts(GUARDRAILS), DIALECTS[dialect].places, tools=["send_mail"]),
+        list[Frame](),
+    )
     for one in (frame for fed in frames_of(dialect, b"".join(stream)) for frame in fed):
         frames += screening.of([one])
     assert b"".join(one.raw for one in (*frames, *screening.rest())) == b"".join(stream)
@@ -246,7 +250,7 @@ def test_what_is_clear_goes_on_byte_for_byte(dialect: DialectName, pieces: list[
 
 def test_a_frame_is_passed_on_as_soon_as_it_is_clear() -> None:
     """What may become a key holds its own frame, and the next one sets it free; another choice's word holds nothing."""
-    screening = ScreenedFrames(Guardrails(), PLACES)
+    screening = ScreenedFrames(AllowedTexts(Guardrails()), PLACES)
     stream = [chunk({"delta": {"content": "The disk s"}}), chunk({"delta": {"content": "pins. "}})]
     stream.append(chunk({"index": 1, "delta": {"content": "Done. "}}))
     (first, second, third) = frames_of(DialectName.CHAT, b"".join(stream))[0]
@@ -260,7 +264,7 @@ def test_a_frame_is_passed_on_as_soon_as_it_is_clear() -> None:
 def test_no_beginning_of_a_secret_is_passed_on(end: int, size: int) -> None:
     """However it comes, where the stream breaks in the middle of it: fewer than eight of its characters."""
     stream = [chunk({"delta": {"content": one}}) for one in cut(f"My token is {SECRET[:end]}", size)]
-    screening = ScreenedFrames(GUARDRAILS, PLACES)
+    screening = ScreenedFrames(AllowedTexts(GUARDRAILS), PLACES)
     frames = [*screening.of(frames_of(DialectName.CHAT, b"".join(stream))[0]), *screening.broken_off()]
     passed = written(DialectName.CHAT, b"".join(one.raw for one in frames))[0]
     assert SECRET[:8] not in passed
@@ -269,7 +273,7 @@ def test_no_beginning_of_a_secret_is_passed_on(end: int, size: int) -> None:
 def test_what_is_found_at_a_break_is_taken_out_however_short_it_is() -> None:
     """Of a word that is forbidden and may go on no letter is passed on."""
     words = Guardrail("words", search_of("words", '{"words":["Bob"]}'), Action.REDACT, frozenset(Stage))
-    screening = ScreenedFrames(Guardrails([words]), PLACES)
+    screening = ScreenedFrames(AllowedTexts(Guardrails([words])), PLACES)
     frames = frames_of(DialectName.CHAT, chunk({"delta": {"content": "It is Bob"}}))[0]
     out = b"".join(one.raw for one in (*screening.of(frames), *screening.broken_off()))
     assert b"Bob" not in out

@@ -9,6 +9,7 @@ import pytest
 
 from core.dialects import DIALECTS, DialectName, RelayRequest
 from core.errors import GuardrailBlocked
+from core.frame_screens import AllowedTexts
 from core.guardrails import Action, Finding, Guardrail, Guardrails, Stage, built_in, search_of, settings_text
 from core.screened_frames import ScreenedFrames
 from core.tool_calls import CallJudge, CallsInStream, RequestedCall, calls_in
@@ -173,7 +174,7 @@ def test_a_call_in_a_stream_is_handed_on_once_it_is_judged(dialect: DialectName,
     stream = STREAMS[dialect](cut("It is sent. Now.\n", size), cut(RIGHT, size))
     guardrails, request = at_work(), asked(dialect)
     screening = ScreenedFrames(
-        guardrails, request.dialect.places, tools=request.tool_names, calls=CallJudge(guardrails, request)
+        AllowedTexts(guardrails), request.dialect.places, tools=request.tool_names, calls=CallJudge(guardrails, request)
     )
     out = b""
     for one in (frame for fed in frames_of(dialect, b"".join(stream)) for frame in fed):
@@ -191,7 +192,7 @@ def test_a_call_that_may_not_be_made_is_not_handed_on(dialect: DialectName, size
     guardrails, request = at_work(), asked(dialect)
     stream = STREAMS[dialect](["Now. \n"], cut('{"to":"a","n":9}', size))
     screening = ScreenedFrames(
-        guardrails, request.dialect.places, tools=request.tool_names, calls=CallJudge(guardrails, request)
+        AllowedTexts(guardrails), request.dialect.places, tools=request.tool_names, calls=CallJudge(guardrails, request)
     )
     out = b""
     with pytest.raises(GuardrailBlocked, match="send_mail"):  # noqa: PT012 what came before is looked at
@@ -209,7 +210,7 @@ def test_calls_are_judged_with_what_their_caller_gets() -> None:
     guardrails, request = at_work(arguments=rules), asked(DialectName.MESSAGES)
     stream = messages(["x"], ['{"to":"a","body":"key ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"}'])
     screening = ScreenedFrames(
-        guardrails, request.dialect.places, tools=request.tool_names, calls=CallJudge(guardrails, request)
+        AllowedTexts(guardrails), request.dialect.places, tools=request.tool_names, calls=CallJudge(guardrails, request)
     )
     with pytest.raises(GuardrailBlocked) as told:
         screening.of(frames_of(DialectName.MESSAGES, b"".join(stream))[0])

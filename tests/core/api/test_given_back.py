@@ -9,10 +9,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.api.relay_doors import GUARDRAILS
+from core.dialects import DialectName
 from core.principals import LOCAL_OPERATOR
 from core.servers import named_servers
 from core.settings import Settings
 from tests.core.api.conftest import CITY, House, api_settings, events
+from tests.core.test_screened_frames import written
 from tests.wire.server import WireServer
 
 JANE = "jane@example.org"
@@ -109,14 +111,20 @@ def test_a_door_gives_back_what_its_vendor_never_saw(
     assert JANE not in f"{house.wire.ledger.calls()[0].request}"
 
 
+@pytest.mark.parametrize("as_tool", [False, True])
 @pytest.mark.parametrize("dialect", sorted(PATHS))
-def test_a_door_says_that_it_cannot_in_a_stream(dialect: str, client: TestClient, house: House) -> None:
-    """Nothing is sent; without such data it streams as ever."""
-    told = client.post(PATHS[dialect], json=body_of(dialect, stream=True))
-    assert "cannot be put back into a stream of this dialect" in told.text
-    assert not house.wire.ledger.calls()
-    plain = json.loads(json.dumps(body_of(dialect, stream=True)).replace(JANE, "Bern"))
-    assert client.post(PATHS[dialect], json=plain).status_code == 200
+def test_a_door_gives_it_back_in_a_stream(dialect: str, *, as_tool: bool, client: TestClient, house: House) -> None:
+    """However its vendor cuts a placeholder, in text and arguments; again it is the same, and nothing else has it."""
+    asked = body_of(dialect, as_tool=as_tool, stream=True)
+    first = client.post(PATHS[dialect], json=asked, headers=KEY)
+    names = {"chat": DialectName.CHAT, "responses": DialectName.RESPONSES, "messages": DialectName.MESSAGES}
+    assert json.loads("".join(written(names[dialect], first.content))) == json.loads(SAYS), first.text
+    assert "example.invalid" not in first.text
+    assert JANE not in kept(house)
+    again = client.post(PATHS[dialect], json=asked, headers=KEY)
+    assert again.content == first.content
+    assert len(house.wire.ledger.calls()) == 1
+    assert JANE not in f"{house.wire.ledger.calls()[0].request}"
 
 
 @pytest.mark.parametrize("path", ["/v1/generate", PATHS["chat"]])
@@ -139,8 +147,11 @@ def test_what_a_caller_has_replaced_is_given_back(path: str, client: TestClient,
 def test_a_call_of_a_tool_is_judged_as_it_is_given_back(
     allowed: str, status: int, client: TestClient, house: House
 ) -> None:
-    """Rules about tools hold for what its caller is to run."""
+    """Rules about tools hold for what its caller is to run, in a stream too."""
     settings = {"arguments": {"city": {"$.name": {"pattern": allowed}}}}
     house.runtime.guardrails.set(LOCAL_OPERATOR, "tools", house.tenant, "tools", "block", settings=settings)
     told = client.post(PATHS["chat"], json=body_of("chat", as_tool=True))
     assert told.status_code == status, told.text
+    streamed = client.post(PATHS["chat"], json=body_of("chat", as_tool=True, stream=True))
+    assert ("by the guardrail tools" in streamed.text) == (status != 200), streamed.text
+    assert (JANE in written(DialectName.CHAT, streamed.content)[1]) == (status == 200)
