@@ -54,7 +54,6 @@ from core.stored_calls import StoredCalls
 from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, configure_logging, fault_teller, speak_for_libraries
 from core.tenants import Tenants
-from core.trials import Trials
 from core.workers import Workers
 
 if TYPE_CHECKING:
@@ -67,9 +66,9 @@ if TYPE_CHECKING:
     from core.providers.loop import Loop
     from core.reports import Reports
     from core.schema_forms import SchemaForm
+    from core.trials import Trials
 
 _PLAIN_OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
-_NO_QUESTION = (Message.of("user", "."),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,6 @@ class Runtime:
     people: People
     flags: Flags
     guardrails: GuardrailRules
-    trials: Trials
     drills: Drills
     erasures: Erasures
     seals: Seals
@@ -133,6 +131,13 @@ class Runtime:
         return Reports(self.store, self.clock, lambda: self.routes.table().models)
 
     @cached_property
+    def trials(self) -> Trials:
+        """Guardrails tried on texts at hand. They load reports."""
+        from core.trials import Trials  # noqa: PLC0415 as said
+
+        return Trials(self.store, self.policies, self.clock)
+
+    @cached_property
     def changes(self) -> Changes:
         """What can be done with changes: undone, and told of where they happened elsewhere."""
         return Changes(self.store, self.clock, self.reports, rooms=self)
@@ -140,16 +145,12 @@ class Runtime:
     def schema_forms(self, principal: Principal, schema: str, route: RouteTerms) -> Mapping[str, SchemaForm]:
         """Return what each candidate of *route* that is set up here is sent of the *schema*, by the candidate's name.
 
-        Without a schema's name it is a plain object that is looked at, which no mode changes.
-
-        Raises:
-            NotFound: there is no such schema.
-
+        Without a schema's name it is a plain object, which no mode changes. Raises ``NotFound`` for an unknown one.
         """
         found = self.schemas.find(principal, schema) if schema else self.schemas.inline(_PLAIN_OBJECT)
-        forms: dict[str, SchemaForm] = {}
+        forms, messages = dict[str, "SchemaForm"](), (Message.of("user", "."),)
         for one in (one for one in route.candidates if one.provider in self.providers):
-            ask = Ask(model=one.model, mode=one.mode, response_model=found.response_model, messages=_NO_QUESTION)
+            ask = Ask(model=one.model, mode=one.mode, response_model=found.response_model, messages=messages)
             forms[one.name] = self.providers[one.provider].open(ask).form
         return forms
 
@@ -263,7 +264,6 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         people=People(store, clock, idle=idle, longest=longest),
         flags=flags,
         guardrails=guardrails,
-        trials=Trials(store, policies, clock),
         drills=drills,
         erasures=erasures,
         seals=seals,
@@ -370,8 +370,7 @@ def current() -> Runtime:
     global _current  # noqa: PLW0603 one process, one runtime
     if _current is None:
         with _lock:
-            if _current is None:
-                _current = build()
+            _current = _current or build()
     return _current
 
 

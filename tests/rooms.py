@@ -15,6 +15,7 @@ from core.providers.llama import LocalModel
 from core.providers.loop import Loop
 from core.reports import Reports
 from core.runtime import Runtime
+from core.trials import Trials
 
 NOBODYS: Mapping[str, str] = {
     "settings": "how this process runs, from its environment",
@@ -146,7 +147,7 @@ LATE = {one.__name__: one for one in (Demo, LocalModel, Loop)}
 
 def rooms() -> dict[str, type]:
     """Return the class of every room of a runtime by its name there, the runtime and its reports among them."""
-    found: dict[str, type] = {"runtime": Runtime, "reports": Reports, "changes": Changes}
+    found: dict[str, type] = {"runtime": Runtime, "reports": Reports, "changes": Changes, "trials": Trials}
     for field in dataclasses.fields(Runtime):
         written = str(field.type)
         module, _, name = written.rpartition(".")

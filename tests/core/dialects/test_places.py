@@ -33,11 +33,6 @@ SPOKEN: dict[DialectName, tuple[Any, ...]] = {
     ),
 }
 """What each dialect's SDK sends and reads."""
-POSITIONS = [
-    pytest.param(name, position, id=f"{name} {'.'.join(position)}")
-    for name, spoken in SPOKEN.items()
-    for position in sorted(set[Position]().union(*map(positions, spoken)))
-]
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
 
 
@@ -63,22 +58,22 @@ def places_of(name: DialectName, body: Any) -> dict[str, str]:
     return found
 
 
-def test_the_types_are_read() -> None:
-    """The SDKs' own types say where texts stand, or the next test would prove nothing."""
-    assert len(POSITIONS) > 400
-
-
-@pytest.mark.parametrize(("name", "position"), POSITIONS)
-def test_no_position_is_without_a_place(name: DialectName, position: Position) -> None:
+@pytest.mark.parametrize("name", SPOKEN)
+def test_no_position_is_without_a_place(name: DialectName) -> None:
     """Every text of a vendor's own types is screened, or listed as none of people's; what is new is neither."""
     places = DIALECTS[name].places
-    names = [step for step in position if step not in (ITEM, MEMBER)]
-    # What stands in a list of tools to choose from is a tool; the SDK's own ``schema_`` is ``schema`` on the wire.
-    listed = {name.rstrip("_") for name in names} & {*places.whole, *places.opening} or "tool_choice" in names
-    assert listed or places.knows(names[-1]), names[-1]
-    screened = places.screened(holding(position, CANARY), without_canary)
-    is_kept = names[-1] in places.kept or names[-1] in places.media or set(names) & set(places.opening)
-    assert is_kept or CANARY not in set(texts_in(screened)), "nobody looks there"
+    found = sorted(set[Position]().union(*map(positions, SPOKEN[name])))
+    assert len(found) > 50, "the SDK's own types say where texts stand, or this proves nothing"
+    without = list[Position]()
+    for position in found:
+        names = [step for step in position if step not in (ITEM, MEMBER)]
+        # What stands in a list of tools to choose from is a tool; the SDK's own ``schema_`` is ``schema`` on the wire.
+        listed = {name.rstrip("_") for name in names} & {*places.whole, *places.opening} or "tool_choice" in names
+        screened = places.screened(holding(position, CANARY), without_canary)
+        is_kept = names[-1] in places.kept or names[-1] in places.media or set(names) & set(places.opening)
+        if not (listed or places.knows(names[-1])) or not (is_kept or CANARY not in set(texts_in(screened))):
+            without.append(position)
+    assert not without, "nobody looks there"
 
 
 def test_what_is_kept_says_why() -> None:
