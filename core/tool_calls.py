@@ -10,12 +10,23 @@ from typing import Any, cast
 from core.answer_checks import check_object
 from core.dialects import AnswerObject, RelayRequest
 from core.errors import GuardrailBlocked, Invalid
-from core.guardrails import HELD, Action, Finding, Guardrail, Guardrails, Objection, Stage, ToolPolicy
+from core.guardrails import (
+    HELD,
+    Action,
+    Finding,
+    Guardrail,
+    Guardrails,
+    Objection,
+    Stage,
+    ToolPolicy,
+    not_public_by_text,
+)
 from core.json_texts import exactly_written, json_in
 from core.tables import Outcome
 from core.validation import Effort
 
 _DICT: Any = dict
+_INSIDE = "leads to a server that is not public, or of which that is not known"
 _ENDS = (".completed", ".incomplete", ".failed")
 """Of events that hold a whole response."""
 _OF_THE_CALLER = (
@@ -70,14 +81,32 @@ class CallJudge:
 
         Raises:
             GuardrailBlocked: one may not; the sentence names it, and where it stands.
+            Invalid: no rule speaks of tools, and one is of a server that is not public.
 
         """
+        values = self._asked.source.values
         if not self._rules:
+            if inside := not_public_by_text([address for address, _ in _servers(values)]):
+                path = next(path for address, path in _servers(values) if address in inside)
+                raise Invalid(f"{path} leads to what is not public, or begins with another scheme than https://.")
             return
         for rule, policy in self._rules:
-            for name, path, objection in _offers(self._asked.source.values, policy):
+            self._reached(rule, policy, findings)
+            for name, path, objection in _offers(values, policy):
                 if objection is not None:
                     self._object(rule, Stage.INPUT, f"The tool {name!r}", replace(objection, path=path), findings)
+
+    def _reached(self, rule: Guardrail, policy: ToolPolicy, findings: list[Finding]) -> None:
+        """Go on only if every server of tools is public, unless the rule lets such be inside; raises GuardrailBlocked.
+
+        What the rule does not list is not looked up: it is refused for that.
+        """
+        listed = [(address, path) for address, path in _servers(self._asked.source.values)]
+        listed = [one for one in listed if policy.may_be_server(one[0])] if not policy.may_be_inside else []
+        inside = policy.not_public([address for address, _ in listed]) if listed else ()
+        for address, path in listed:
+            if address in inside:
+                self._object(rule, Stage.INPUT, "The tool 'mcp'", Objection(_INSIDE, path), findings)
 
     def judge(self, calls: Iterable[RequestedCall], findings: list[Finding]) -> None:
         """Go on only if every one of *calls* may be handed on; what is noted is added to *findings*.
@@ -281,6 +310,16 @@ def _server(
     yield from _vendor_tool("mcp", path, policy)
     if (address := tool.get(member)) is not None and not policy.may_be_server(str(address)):
         yield "mcp", f"{path}.{member}", Objection("leads to a server that is not among those that are allowed")
+
+
+def _servers(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of servers of tools that a body names, and where each stands."""
+    for at, tool in enumerate(_dicts(values.get("tools"))):
+        if tool.get("server_url") is not None:
+            yield str(tool["server_url"]), f"$.tools[{at}].server_url"
+    for at, server in enumerate(_dicts(values.get("mcp_servers"))):
+        if server.get("url") is not None:
+            yield str(server["url"]), f"$.mcp_servers[{at}].url"
 
 
 def _chosen(choice: Any) -> Iterator[str]:

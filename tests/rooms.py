@@ -52,6 +52,7 @@ WITHOUT: Mapping[str, str] = {
     "people.leave": "whoever holds a cookie may end its session",
     "flags.concerning": "read within the corridor's second room",
     "guardrails.concerning": "the same",
+    "guardrails.failing": "of a rule that was read: what this process knows of whoever it asks",
     "guardrails.draft": "reads a rule that somebody wrote, and no database",
     "drills.end_expired": "a chore",
     "seals.require_keys": "a process begins",

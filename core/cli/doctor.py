@@ -49,19 +49,20 @@ class Check:
 @click.option(
     "--network",
     is_flag=True,
-    help="Also reach each provider: name, connection, TLS, list of models; and whoever vouches for people.",
+    help="Also reach each provider: name, connection, TLS, list of models; whoever vouches for people; and the "
+    "services that guardrails ask.",
 )
 def doctor(settings: Settings, network: bool) -> Output:  # noqa: FBT001 a switch
     """Say what is missing or broken, part by part.
 
-    It looks at settings, network, sign-in, database, migrations, routes, chores, own keys, flags, providers, the local
-    model, Redis, file descriptors and the processes that read heavy answers.
+    It looks at settings, network, sign-in, database, migrations, routes, chores, services that judge, own keys, flags,
+    providers, the local model, Redis, file descriptors and the processes that read heavy answers.
     """
     checks = [
         Check("settings", Health.OK, f"Every one can be used. Console and API: http://{settings.host}:{settings.port}"),
         _network(settings),
         *_sign_in(settings, asks=network),
-        *_database(settings),
+        *_database(settings, asks=network),
         *_own_keys(settings),
         _flags(settings),
         *_providers(settings),
@@ -155,7 +156,7 @@ def _workers(settings: Settings) -> Check:
     return Check("workers", Health.WARNING, told)
 
 
-def _database(settings: Settings) -> Iterator[Check]:
+def _database(settings: Settings, *, asks: bool) -> Iterator[Check]:
     from core.store import NEWEST, Store  # noqa: PLC0415
 
     store = Store(settings.database_url, own_keys=settings.own_keys, creates=False)
@@ -171,6 +172,7 @@ def _database(settings: Settings) -> Iterator[Check]:
             yield from _routes(settings, store)
             yield from _chores(store)
             yield from _checks(settings, store)
+            yield from _judging(settings, store, asks=asks)
             yield from _sealed(store)
         else:
             yield Check("migrations", Health.FAILED, shape.sentence)
@@ -267,6 +269,14 @@ def _checks(settings: Settings, store: Store) -> Iterator[Check]:
         if settings.has_provider(name) and (found := listings.last(name)) is not None:
             health = Health.OK if found.is_well else Health.WARNING
             yield Check(f"{name}, last check", health, f"{minute(found.at)}: {found.sentence}")
+
+
+def _judging(settings: Settings, store: Store, *, asks: bool) -> Iterator[Check]:
+    """Tell how the services answer that guardrails ask."""
+    from core.cli._judging import judging  # noqa: PLC0415 most deployments have none
+
+    for one in judging(settings, store, asks=asks):
+        yield Check(f"guardrail {one.rule}", Health.OK if one.is_well else Health.FAILED, one.sentence)
 
 
 def _providers(settings: Settings) -> Iterator[Check]:

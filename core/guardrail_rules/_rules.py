@@ -70,6 +70,12 @@ class GuardrailRules:
             return rule
         raise NotFound(f"There is no rule {name[:60]!r} for {_whom(tenant)}.")
 
+    def failing(self, rule: GuardrailRule) -> str:
+        """Return why whoever *rule* asks did not judge when this process asked last; empty if nothing is known."""
+        known = self.outside.failing if self.outside is not None and rule.is_on else None
+        search = guardrail_of(terms_of(rule)).search if known else None
+        return known.get(search, "") if known and isinstance(search, OutsideTerms) else ""
+
     def draft(self, name: str, check: str, action: str, **fields: Unpack[RuleFields]) -> GuardrailTerms:
         """Return the rule that :meth:`set` would make, and save nothing.
 

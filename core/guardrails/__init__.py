@@ -36,7 +36,7 @@ from core.guardrails._rules import (
     search_of,
     settings_text,
 )
-from core.guardrails._tool_policy import Objection, ToolPolicy
+from core.guardrails._tool_policy import Objection, ToolPolicy, not_public_by_text
 from core.json_leaves import Steps, with_texts
 from core.json_values import JsonValue
 from core.messages import Message, mapped
@@ -71,6 +71,7 @@ __all__ = [
     "added_by_caller",
     "built_in",
     "guardrail_of",
+    "not_public_by_text",
     "search_of",
     "settings_text",
     "sort_of",
@@ -97,7 +98,7 @@ class Guardrails:
         *asks* asks those that are asked over the network; without it they judge nothing. *placeholders* are those of
         the call on whose texts they are at work, which is what lets them replace.
         """
-        self.members = built_in() if members is None else tuple(_asked_by(one, asks or Unasked()) for one in members)
+        self.members = built_in() if members is None else tuple(_asked_by(one, asks) for one in members)
         self.placeholders = placeholders
         self.replace = any(one.action is Action.REPLACE for one in self.members)
         """Whether one of them replaces what it finds: then those of each call are its own."""
@@ -286,6 +287,10 @@ class Guardrails:
         return self._panels[Stage.OUTPUT].goes_by_fields
 
 
-def _asked_by(one: Guardrail, asks: Asks) -> Guardrail:
-    """Return a rule whose judge can be asked, if it has one that is."""
-    return replace(one, search=OutsideJudge(one.search, asks)) if isinstance(one.search, OutsideTerms) else one
+def _asked_by(one: Guardrail, asks: Asks | None) -> Guardrail:
+    """Return a rule whose judge can be asked, if it has one that is; one about tools looks names of servers up."""
+    if isinstance(one.search, OutsideTerms):
+        return replace(one, search=OutsideJudge(one.search, asks or Unasked()))
+    if asks is not None and isinstance(one.search, ToolPolicy):
+        return replace(one, search=replace(one.search, not_public=asks.not_public))
+    return one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from hashlib import sha256
@@ -12,6 +12,7 @@ from hashlib import sha256
 from core.clock import Clock
 from core.detection.secrets import SecretDetector
 from core.errors import Invalid, ProctorError
+from core.guardrails._failing import Failing, told_of
 from core.guardrails._findings import Region, marked
 from core.guardrails._outside import Heard, NotJudged, OddAnswer, OutsideTerms, Verdict
 from core.guardrails._rules import Stage
@@ -41,12 +42,12 @@ class OutsideJudges:
         self._secrets = SecretDetector()
         self._lock = threading.Lock()
         self._alone: OrderedDict[tuple[OutsideTerms, Stage, bytes], tuple[float, Verdict | NotJudged]] = OrderedDict()
-        self._failing: dict[OutsideTerms, str] = {}
+        self._failing = Failing(clock)
 
     @property
     def failing(self) -> Mapping[OutsideTerms, str]:
-        """Those that did not answer when they were asked last, and why, in a word."""
-        return dict(self._failing)
+        """Those that did not answer when they were asked last, and how that is told to people."""
+        return {terms: told_of(terms, reason) for terms, reason in self._failing.told().items()}
 
     def require(self, terms: OutsideTerms) -> None:
         """Go on only if the judge could be asked, as far as that is known without asking.
@@ -100,6 +101,10 @@ class OutsideJudges:
             self._note(terms, found[0])
         return said
 
+    def not_public(self, addresses: Collection[str]) -> Collection[str]:
+        """Return those of *addresses* that lead inside, or of which that is not known within a moment."""
+        return self._outgoing.not_public(addresses)
+
     def close(self) -> None:
         """Leave those that are still asked."""
         if "_pool" in self.__dict__:
@@ -114,6 +119,8 @@ class OutsideJudges:
         left = ends - self._clock.monotonic()
         if left <= 0:
             raise NotJudged("timeout")
+        if resting := self._failing.resting(terms):
+            raise NotJudged(resting)
         try:
             question = terms.question([self._told(text) for text in texts], stage, self._settings, self._outgoing)
             answer = self._outgoing.fetch(
@@ -130,6 +137,7 @@ class OutsideJudges:
         except ProctorError as error:
             raise NotJudged(error.code) from None
         if answer.status != 200:
+            self._failing.rest(terms, answer.status, answer.headers)
             raise NotJudged(f"status_{answer.status}")
         try:
             found = terms.verdicts(answer.body, len(texts))
@@ -147,13 +155,7 @@ class OutsideJudges:
     def _note(self, terms: OutsideTerms, said: Verdict | NotJudged) -> None:
         """Tell the log once per outage that a judge does not answer."""
         reason = said.reason if isinstance(said, NotJudged) else ""
-        with self._lock:
-            before = self._failing.get(terms, "")
-            if reason:
-                self._failing[terms] = reason
-            else:
-                self._failing.pop(terms, None)
-        if reason and reason != before:
+        if self._failing.note(terms, reason):
             log().warning("guardrail_unjudged", host=terms.host, reason=reason, goes_on=terms.goes_on)
 
 

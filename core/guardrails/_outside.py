@@ -6,12 +6,13 @@ leave, and no secret does. Where it does not answer as it should, nothing passes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from core.guardrails._rules import Stage
+from core.guardrails._tool_policy import not_public_by_text
 from core.outgoing import Outgoing, WebAddress
 from core.settings import Settings
 
@@ -66,6 +67,11 @@ class OutsideTerms:
         """Whom it asks, for the log and for people."""
         raise NotImplementedError
 
+    @property
+    def mended_in(self) -> str:
+        """Which settings say how it is asked."""
+        raise NotImplementedError
+
     def question(self, texts: Sequence[str], stage: Stage, settings: Settings, outgoing: Outgoing) -> JudgeRequest:
         """Return what it is asked about *texts*.
 
@@ -105,6 +111,10 @@ class Asks(Protocol):
         """Return what each says of its texts, all asked side by side."""
         ...
 
+    def not_public(self, addresses: Collection[str]) -> Collection[str]:
+        """Return those of *addresses* that lead inside, or of which that is not known."""
+        ...
+
 
 class Unasked:
     """Asks nobody, where nobody can be asked."""
@@ -117,6 +127,10 @@ class Unasked:
     def verdicts(self, asked: Mapping[OutsideTerms, Sequence[str]], stage: Stage) -> Heard:
         """Return that nobody has said anything."""
         return {(terms, stage, text): NotJudged("not_asked") for terms, texts in asked.items() for text in texts}
+
+    def not_public(self, addresses: Collection[str]) -> Collection[str]:
+        """Return those of *addresses* that lead inside by their text."""
+        return not_public_by_text(addresses)
 
 
 heard: ContextVar[Heard] = ContextVar("heard")

@@ -11,6 +11,7 @@ from typing import Any, cast
 from core.detection import Span
 from core.detection.folding import folded, small
 from core.guardrails._places import Field, field_told
+from core.outgoing import is_public_host, read_address
 
 _NAMESPACE = re.compile(r"\.|__|/|:")
 """What stands between a tool's name and those of whoever brings it along."""
@@ -37,6 +38,19 @@ class ArgumentRule:
     """What that is, in a few words: ``one of the values that the rule lists``."""
 
 
+def not_public_by_text(addresses: Collection[str]) -> Collection[str]:
+    """Return those of *addresses* that are no public ``https://`` ones by their text."""
+    return frozenset(one for one in addresses if not _is_public(one))
+
+
+def _is_public(written: str) -> bool:
+    try:
+        address = read_address(written)
+    except ValueError:
+        return False
+    return address.scheme == "https" and is_public_host(address.host)
+
+
 @dataclass(frozen=True, slots=True)
 class ToolPolicy:
     """What one rule says of tools. As a search it finds nothing: no text is judged by it."""
@@ -52,6 +66,10 @@ class ToolPolicy:
     """Types of tools that the provider runs itself."""
     may_be_server: Callable[[str], bool] = field(default=lambda _: False, repr=False)
     """Whether an address is one of a server whose tools a provider may use."""
+    may_be_inside: bool = False
+    """Whether such a server may stand in a network that is not public."""
+    not_public: Callable[[Collection[str]], Collection[str]] = field(default=not_public_by_text, repr=False)
+    """Which addresses lead inside: what says so by the names' addresses takes the place of what reads them."""
 
     def about(self, name: str) -> Objection | None:
         """Return why the tool called *name* may neither be offered nor called; ``None`` where it may."""

@@ -78,12 +78,19 @@ class PinnedBackend(httpcore2.NetworkBackend):
 
         """
         del timeout, local_address, socket_options  # the fetch has one end, and takes what the machine has
-        for address in self._addresses(host.strip("[]"), port):
+        for address in self.addresses(host.strip("[]"), port):
             with suppress(httpcore2.ConnectError):
                 return _BoundedStream(self._sockets.connect_tcp(address, port, seconds_until()))
         raise httpcore2.ConnectError
 
-    def _addresses(self, host: str, port: int) -> Sequence[str]:
+    def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Return the addresses that *host* has now, without its brackets.
+
+        Raises:
+            NotAllowed: one of them may not be connected to.
+            ConnectError: it has none; ConnectTimeout, if that is not known in time.
+
+        """
         found = self._in_time(host, port)
         try:
             judged = [self._judge(ip_address(one)) for one in found]

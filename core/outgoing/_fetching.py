@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
@@ -147,6 +147,27 @@ class Outgoing:
         finally:
             ends_at.reset(since)
 
+    def not_public(self, written: Collection[str], seconds: float = 2.0) -> frozenset[str]:
+        """Return those addresses, of which others are going to fetch what is there, that may not be had.
+
+        Their text is judged as :meth:`require_allowed` does, and then what their names resolve to here, all within so
+        many *seconds*: what is not known by then, or leads nowhere, may not. Where they lead for others nobody knows.
+        """
+        refused: set[str] = set()
+        since = ends_at.set(ends_in(seconds))
+        try:
+            for one in dict.fromkeys(written):
+                try:
+                    address = self.require_allowed(one)
+                    if self._proxy is None:
+                        backend = PinnedBackend(self._judge(address.scheme), self._resolve)
+                        backend.addresses(address.host.strip("[]"), address.port)
+                except (NotFetched, NotAllowed, httpcore2.NetworkError, httpcore2.TimeoutException):
+                    refused.add(one)
+        finally:
+            ends_at.reset(since)
+        return frozenset(refused)
+
     def close(self) -> None:
         """Close connections that are idle."""
         with self._lock:
@@ -169,13 +190,15 @@ class Outgoing:
                 keepalive_expiry=_KEPT_SECONDS,
                 network_backend=PinnedBackend(_anywhere, self._resolve),
             )
-        judges = {"trusted": _anywhere, "https": self._is_open_to_all, "http": self._is_inside}
         return httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(),
             max_connections=_MOST_CONNECTIONS,
             keepalive_expiry=_KEPT_SECONDS,
-            network_backend=PinnedBackend(judges[scheme], self._resolve),
+            network_backend=PinnedBackend(self._judge(scheme), self._resolve),
         )
+
+    def _judge(self, scheme: str) -> Callable[[IPv4Address | IPv6Address], bool]:
+        return {"trusted": _anywhere, "https": self._is_open_to_all, "http": self._is_inside}[scheme]
 
     def _is_open_to_all(self, address: IPv4Address | IPv6Address) -> bool:
         return is_public(address, self._networks)

@@ -15,10 +15,12 @@ from pages.kit import layout, links
 from pages.kit.address import EVERYONE
 from pages.kit.frames import grid, pd
 from pages.kit.frames import picked as picked_row
+from pages.kit.markup import plain
 from pages.kit.page import Visit
 
 _LEADS = ("For",)
 _EVERYWHERE = "everywhere"
+_MOST_FAILING = 5
 
 
 def draw(visit: Visit, tenant: Tenant | None) -> None:
@@ -27,6 +29,9 @@ def draw(visit: Visit, tenant: Tenant | None) -> None:
     every = visit.runtime.guardrails.list(visit.principal)
     listed = [one for one in every if tenant is None or one.tenant_id in {"", tenant.id}]
     off = _off(visit, tenant)
+    failing = [(rule, why) for rule in listed if (why := visit.runtime.guardrails.failing(rule))]
+    for rule, why in failing[:_MOST_FAILING]:
+        st.warning(f"{plain(rule.name)} asks a service that did not judge when it was asked last. {plain(why)}")
     with layout.card(
         "What is looked for",
         key="rules_card",

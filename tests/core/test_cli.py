@@ -29,6 +29,7 @@ from core.store import Store
 from core.tables import METADATA, Account, AuditEntry
 from core.tenants import RULES
 from tests.servers import free_port
+from tests.wire.guards import GuardServer
 from tests.wire.server import WireServer
 
 TICKET = "support_ticket"
@@ -673,6 +674,28 @@ def test_the_doctor_misses_tables_and_providers(unmigrated: Run) -> None:
     assert ended.code == 1
     assert "There is no database at this place yet. Run 'proctor migrate'" in ended.out
     assert "set a provider's key, or LOCAL_MODEL=on" in ended.out
+
+
+def test_the_doctor_names_what_is_wrong_with_a_service_that_judges(
+    acme: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is asked once, and only if it may be; a rule that was removed is not spoken of."""
+    monkeypatch.setenv("OUTGOING_NETWORKS", "127.0.0.1")
+    with GuardServer() as server:
+        server.answer = (401, b"{}")
+        settings = tmp_path / "settings.json"
+        settings.write_text(json.dumps({"url": f"{server.url}/judge"}))
+        ours = ("guardrail", "set", "ours", "--check", "webhook", "--action", "block", "--settings", str(settings))
+        assert acme(*ours).code == 0
+        assert _checks(acme("doctor", "--json"))["guardrail ours"] == "ok"
+        assert server.asked == []
+        ended = acme("doctor", "--json", "--network")
+        assert (ended.code, _checks(ended)["guardrail ours"], len(server.asked)) == (1, "failed", 1)
+        assert "It does not know us (it answered 401). Look at the url of the rule" in ended.out
+    monkeypatch.delenv("OUTGOING_NETWORKS")
+    assert _checks(acme("doctor", "--json"))["guardrail ours"] == "failed"
+    assert acme("guardrail", "remove", "ours").code == 0
+    assert "guardrail ours" not in _checks(acme("doctor", "--json"))
 
 
 def test_too_few_descriptors_are_a_warning(acme: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,8 @@ class Rig:
         self.server = server
         given = {"outgoing_networks": HERE, "openai_base_url": server.url, "openai_api_key": SecretStr("k"), **settings}
         self.settings = Settings(**given)
-        self.services = OutsideJudges(self.settings, ManualClock(START), Outgoing(self.settings.outgoing_networks))
+        self.clock = ManualClock(START)
+        self.services = OutsideJudges(self.settings, self.clock, Outgoing(self.settings.outgoing_networks))
 
     def rules(self, *checks: str, action: Action = Action.BLOCK, **settings: Any) -> Guardrails:
         """Return rules of *checks*, beside those that are built in."""
@@ -202,6 +203,51 @@ def test_who_does_not_answer_as_he_should_has_judged_nothing(odd: str, check: st
         assert list(rig.services.failing.values()) != []
         if server.gate is not None:
             server.gate.set()
+        rig.services.close()
+
+
+WORDS = [
+    (401, {}, "It does not know us (it answered 401). Look at "),
+    (403, {}, "It does not let us in (it answered 403). Look at "),
+    (404, {}, "There is nothing at its address (it answered 404). Look at "),
+    (500, {}, "It failed (it answered 500)."),
+    (429, {"retry-after": "30"}, "It says that it is asked too often (it answered 429)."),
+    (429, {"retry-after": "86400"}, "It says that it is asked too often (it answered 429)."),
+    (503, {"retry-after": "Wed, 04 Mar 2026 12:00:30 GMT"}, "It failed (it answered 503)."),
+]
+
+
+@pytest.mark.parametrize(("status", "headers", "says"), WORDS)
+@pytest.mark.parametrize("check", CHECKS)
+def test_it_is_told_what_is_to_be_mended_and_who_asks_for_a_rest_has_it(
+    check: str, status: int, headers: dict[str, str], says: str
+) -> None:
+    """A wrong key or address is named; nobody is asked again before the time that he names, a minute at most."""
+    with GuardServer() as server:
+        rig = Rig(server)
+        server.answer, server.more_headers = (status, b"{}"), headers
+        guardrails = rig.rules(check)
+        for text in ("a", "b"):
+            with pytest.raises(GuardrailUnavailable):
+                guardrails.screen_value(text, Stage.INPUT, [])
+        assert len(server.asked) == (1 if headers else 2)
+        (told,) = rig.services.failing.values()
+        assert told.startswith(says)
+        assert ("Look at" in told) is (status in {401, 403, 404})
+        rig.clock.advance(29)
+        server.answer = None
+        if headers:
+            with pytest.raises(GuardrailUnavailable):
+                guardrails.screen_value("c", Stage.INPUT, [])
+        rig.clock.advance(32)
+        guardrails.screen_value("c", Stage.INPUT, [])
+        assert rig.services.failing == {}
+        server.answer = (500, b"")
+        with pytest.raises(GuardrailUnavailable):
+            guardrails.screen_value("d", Stage.INPUT, [])
+        assert len(rig.services.failing) == 1
+        rig.clock.advance(7_200)
+        assert rig.services.failing == {}, "nobody has asked it for long: its rule may be gone"
         rig.services.close()
 
 

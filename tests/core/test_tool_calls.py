@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from core.clock import ManualClock
 from core.dialects import DIALECTS, DialectName, RelayRequest
-from core.errors import GuardrailBlocked
+from core.errors import GuardrailBlocked, Invalid
 from core.frame_screens import AllowedTexts
-from core.guardrails import Action, Finding, Guardrail, Guardrails, Stage, built_in, search_of, settings_text
+from core.guardrails import (
+    Action,
+    Finding,
+    Guardrail,
+    Guardrails,
+    OutsideJudges,
+    Stage,
+    built_in,
+    search_of,
+    settings_text,
+)
+from core.outgoing import Outgoing
 from core.screened_frames import ScreenedFrames
+from core.settings import Settings
 from core.tool_calls import CallJudge, CallsInStream, RequestedCall, calls_in
+from tests.conftest import START
 from tests.core.test_screened_frames import STREAMS, chunk, cut, final, frames_of, messages, written
 
 SCHEMA = {
@@ -151,6 +166,21 @@ REQUESTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"tools": [{"type": "mcp", "server_url": "https://acme.example/mcp", "headers": {"A": "Bearer x"}}]},
         "",
     ),
+    (
+        {"vendor_tools": ["mcp"], "servers": ["http://10.0.0.7", "https://10.0.0.7"]},
+        {"mcp_servers": [{"type": "url", "url": "https://10.0.0.7/mcp"}]},
+        "$.mcp_servers[0].url",
+    ),
+    (
+        {"vendor_tools": ["mcp"], "servers": ["http://acme.example"]},
+        {"tools": [{"type": "mcp", "server_url": "http://acme.example/mcp"}]},
+        "$.tools[1].server_url",
+    ),
+    (
+        {"vendor_tools": ["mcp"], "servers": ["http://10.0.0.7"], "internal_servers": True},
+        {"tools": [{"type": "mcp", "server_url": "http://10.0.0.7/mcp"}]},
+        "",
+    ),
 ]  # fmt: skip
 
 
@@ -165,6 +195,55 @@ def test_tools_are_offered_only_where_they_may_be(settings: dict[str, Any], more
         judge.offered(found)
     assert told.value.facts["path"] == path
     assert "Bearer" not in str(told.value)
+
+
+NAMES: Mapping[str, Sequence[str]] = {
+    "out.acme.example": ["198.51.100.1", "1.1.1.1"],
+    "open.acme.example": ["1.1.1.1"],
+    "in.acme.example": ["1.1.1.1", "169.254.169.254"],
+}
+
+
+@pytest.mark.parametrize(
+    ("host", "is_allowed"),
+    [("open", True), ("in", False), ("nowhere", False), ("out", False)],
+)
+def test_where_the_name_of_a_server_of_tools_leads_is_looked_up(host: str, is_allowed: bool) -> None:  # noqa: FBT001
+    """Every address of it has to be public; one that is not known is none. What is not listed is not looked up."""
+    looked: list[str] = []
+
+    def resolve(name: str, _port: int) -> Sequence[str]:
+        looked.append(name)
+        if name not in NAMES:
+            raise OSError
+        return NAMES[name]
+
+    asks = OutsideJudges(Settings(), ManualClock(START), Outgoing(resolve=resolve))
+    rules = at_work(vendor_tools=["mcp"], servers=["https://*.acme.example"]).members
+    listed = asked(tools=[{"type": "mcp", "server_url": f"https://{host}.acme.example/mcp"}])
+    for one in (Guardrails(rules, asks), Guardrails(rules, asks).and_those(rules[:1])):
+        error = None
+        try:
+            CallJudge(one, listed).offered([])
+        except GuardrailBlocked as told:
+            error = told
+        assert (error is None) is is_allowed
+        assert error is None or error.facts["path"] == "$.tools[1].server_url"
+    looked.clear()
+    with pytest.raises(GuardrailBlocked):
+        CallJudge(
+            Guardrails(rules, asks), asked(tools=[{"type": "mcp", "server_url": "https://evil.example"}])
+        ).offered([])
+    assert looked == []
+
+
+@pytest.mark.parametrize("address", ["https://10.0.0.7/mcp", "https://metadata.internal", "http://acme.example", "x"])
+def test_without_a_rule_no_server_of_tools_is_inside(address: str) -> None:
+    """As no link of an image is: a vendor, or a server of one's own, is going to ask it."""
+    CallJudge(Guardrails(), asked(tools=[{"type": "mcp", "server_url": "https://acme.example/mcp"}])).offered([])
+    with pytest.raises(Invalid, match=r"\$\.tools\[1\]\.server_url leads to what is not public") as told:
+        CallJudge(Guardrails(), asked(tools=[{"type": "mcp", "server_url": address}])).offered([])
+    assert address not in told.value.message
 
 
 @pytest.mark.parametrize("dialect", STREAMS)

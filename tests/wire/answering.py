@@ -12,6 +12,9 @@ from typing import Any, Self
 class AnsweringServer:
     """Real HTTP on a port of its own, from entering to leaving it."""
 
+    more_headers: Mapping[str, str] = {}
+    """What each answer has beside the usual ones."""
+
     def __init__(self) -> None:
         given = self
 
@@ -32,6 +35,8 @@ class AnsweringServer:
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(content)))
+                for name, value in given.more_headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
 

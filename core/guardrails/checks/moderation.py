@@ -53,6 +53,11 @@ class ModerationTerms(OutsideTerms):
         """The provider's name."""
         return self.provider
 
+    @property
+    def mended_in(self) -> str:
+        """The provider's key and address, and the rule's model."""
+        return f"the key and the address of the provider {self.provider}, and at the model of the rule"
+
     def question(self, texts: Sequence[str], stage: Stage, settings: Settings, outgoing: Outgoing) -> JudgeRequest:
         """Return the texts, in order; raises Invalid where the provider is not set up."""
         del stage, outgoing

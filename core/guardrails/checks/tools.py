@@ -14,6 +14,7 @@ from core.guardrails._rules import Action, Stage
 from core.guardrails._settings import require_known, switch, texts, usable
 from core.guardrails._tool_policy import ArgumentRule, ToolPolicy, one_of, texts_within
 
+_SETTINGS = ("allow", "deny", "validate", "arguments", "vendor_tools", "servers", "internal_servers")
 _LIMITS = ("links", "paths", "pattern", "values")
 
 
@@ -25,7 +26,7 @@ class Tools:
 
     def search(self, settings: Mapping[str, Any]) -> ToolPolicy:
         """Return the policy; without settings arguments have to satisfy the schemas of tools that are declared."""
-        require_known(settings, ("allow", "deny", "validate", "arguments", "vendor_tools", "servers"))
+        require_known(settings, _SETTINGS)
         given: Any = settings.get("arguments", {})
         if not isinstance(given, dict):
             raise Invalid("arguments is an object: of each tool its arguments, each with what may stand there.")
@@ -38,6 +39,7 @@ class Tools:
             arguments={tool: _of_tool(tool, rules) for tool, rules in by_tool.items()},
             vendor_tools=frozenset(texts(settings, "vendor_tools")),
             may_be_server=servers.allows,
+            may_be_inside=switch(settings, "internal_servers", default=False),
         )
 
 

@@ -45,6 +45,11 @@ class WebhookTerms(OutsideTerms):
         """Its host."""
         return urlsplit(self.url).hostname or ""
 
+    @property
+    def mended_in(self) -> str:
+        """The rule's address, and the bearer of its host."""
+        return "the url of the rule, and at WEBHOOK_SECRETS for its host"
+
     def question(self, texts: Sequence[str], stage: Stage, settings: Settings, outgoing: Outgoing) -> JudgeRequest:
         """Return the texts, and on which side they are; raises NotFetched."""
         address = outgoing.require_allowed(self.url)

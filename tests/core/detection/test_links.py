@@ -101,7 +101,9 @@ PLACES = {
     "/srv/data-evil/x": False, "..%2fx": False, "%2e%2e/x": False, "%252e%252e%252fx": False, "x\\..\\..\\y": False,
     "....//....//x": False, "\uff0e\uff0e\uff0fx": False, "a.txt\0.png": False, "C:\\Windows\\win.ini": False,
     "\\\\host\\share": False, "file:///etc/passwd": False, "a.txt::$DATA": False, "~/.ssh/id_rsa": False,
-    "card%2525252525252e": False, "/": False, "..": False, "//srv/data/x": False,
+    "card%2525252525252e": False,
+    "a.txt\\u0000.png": False, "\\\\\\\\host\\\\share": False, "a%00.png": False,
+    "/": False, "..": False, "//srv/data/x": False,
 }  # fmt: skip
 
 
@@ -109,6 +111,17 @@ PLACES = {
 def test_paths(path: str) -> None:
     """Names are compared, not beginnings; what is encoded deeper than is read is refused."""
     assert PATHS.allows(path) is PLACES[path]
+
+
+ALONE = {"/", "..", "//srv/data/x"}
+"""Signs of a path that are words of a sentence as well."""
+
+
+@pytest.mark.parametrize("path", [path for path in PLACES if path not in ALONE])
+def test_paths_by_themselves(path: str) -> None:
+    """Where all of a text is a path, and where it is a word of one, the same is found that an argument would be."""
+    assert bool(PATHS.find(path)) is not PLACES[path]
+    assert bool(PATHS.find(f"Open {path} now")) is not PLACES[path]
 
 
 def test_paths_in_a_text() -> None:

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.guardrails import OutsideTerms, Stage, guardrail_of
+from core.outgoing import Fetched, Outgoing
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import Outcome, Tenant
@@ -57,6 +59,33 @@ def test_what_holds_is_listed(open_page: Open, proctor: Runtime, acme: Tenant) -
     rules = page.dataframe[1].value
     assert rules["Rule"].tolist() == ["length", "secrets", "short"]
     assert rules["State"].tolist() == ["built in", "built in", "off by flag"]
+
+
+def test_a_service_that_does_not_judge_is_named_while_a_rule_asks_it(
+    open_page: Open, proctor: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is to be mended; of a rule that was changed or is off nothing is said."""
+
+    def fetch(*_: object, **__: object) -> Fetched:
+        return Fetched(404, {}, b"")
+
+    monkeypatch.setattr(Outgoing, "fetch", fetch)
+    asked = proctor.guardrails.outside
+    assert asked is not None
+    rule = proctor.guardrails.draft("ours", "webhook", "note", settings={"url": "https://guard.invalid/"})
+    proctor.guardrails.set(LOCAL_OPERATOR, "ours", None, "webhook", "note", settings={"url": "https://guard.invalid/"})
+    search = guardrail_of(rule).search
+    assert isinstance(search, OutsideTerms)
+    asked.verdicts({search: ["a"]}, Stage.INPUT)
+    said = open_page("guardrails").warning
+    assert "There is nothing at its address (it answered 404). Look at the url of the rule" in said[0].value.replace(
+        "\\", ""
+    )
+    assert [one.value.startswith("ours asks a service that did not judge when it was asked last.") for one in said] == [
+        True
+    ]
+    proctor.guardrails.set(LOCAL_OPERATOR, "ours", None, "webhook", "note", settings={"url": "https://other.invalid/"})
+    assert not open_page("guardrails").warning
 
 
 def test_where_nothing_was_caught_it_says_so(open_page: Open, proctor: Runtime) -> None:
