@@ -38,7 +38,7 @@ soak: .venv/.dev ## Measure with a million calls in the database, generations an
 	.venv/bin/python -m tests.bench relayed 10000
 	.venv/bin/python -m tests.bench door
 	GENERATIONS=10000 $(PYTEST) tests/core/test_faulty_generations.py
-	EXAMPLES=3 $(PYTEST) $$(grep -rl '^@given\|^    @given\|RuleBasedStateMachine' tests --include=*.py)
+	EXAMPLES=3 $(PYTEST) $$(grep -rl '^@given\|^    @given\|RuleBasedStateMachine\|import few' tests --include=*.py)
 	[ -z "$(SCHEMAS)" ] || .venv/bin/python -m tests.bench schemas "$(SCHEMAS)"
 	[ -z "$(CORPUS)" ] || .venv/bin/python -m tests.bench corpus "$(CORPUS)"
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 
-SHARE = float(os.environ.get("EXAMPLES", "0.3"))
-"""Of the examples that a property names; ``make soak`` asks for ten times as many as that."""
+EVERY_RUN = 0.2
+SHARE = float(os.environ.get("EXAMPLES", EVERY_RUN))
+"""Of the examples that a property names; ``make soak`` asks for fifteen times as many as every run."""
 
 
 def many(examples: int) -> int:
     """Return how many to try where *examples* would be thorough."""
     return max(20, round(examples * SHARE))
+
+
+def few(examples: int) -> int:
+    """Return how many to try where *examples* do in every run."""
+    return round(examples * SHARE / EVERY_RUN)

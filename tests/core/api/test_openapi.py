@@ -23,6 +23,7 @@ from core.api import create_api
 from core.api.manage.endpoints import ENDPOINTS
 from core.principals import LOCAL_OPERATOR
 from tests.core.api.conftest import House, api_settings, built, served
+from tests.examples import few
 from tests.wire.server import WireServer
 
 RELAYS = {"/chat/completions", "/responses", "/messages"}
@@ -103,7 +104,7 @@ def described(open_house: House) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("operation", "examples"),
     [
-        ("POST /generate", 60),
+        ("POST /generate", 30),
         ("GET /generations/{generation_id}", 25),
         ("GET /schemas", 5),
         ("GET /spend", 40),
@@ -125,7 +126,7 @@ def test_as_documented(operation: str, examples: int, mode: GenerationMode, desc
     method, path = operation.split()
 
     @given(case=described[path][method].as_strategy(generation_mode=mode))
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=few(examples), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     def answers_as_promised(case: Any) -> None:
         case.call_and_validate(headers=open_house.headers, checks=CHECKS)
 
@@ -139,7 +140,7 @@ def test_management_is_as_documented(operation: str, described: Any, open_house:
     key = open_house.runtime.tenants.create_key(LOCAL_OPERATOR, None).secret
 
     @given(case=described[path][method].as_strategy(generation_mode=GenerationMode.POSITIVE))
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=few(8), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     def answers_as_promised(case: Any) -> None:
         case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, checks=CHECKS)
 
