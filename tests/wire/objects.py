@@ -132,7 +132,9 @@ class _Maker:
             self._following.pop()
 
     def _at(self, reference: str) -> Any:
-        here: Any = self._root
+        here: Any = self._root if reference.startswith("#") else {}  # elsewhere stands anything
+        if not here:
+            return here
         for step in filter(None, reference.removeprefix("#").split("/")):
             key = step.replace("~1", "/").replace("~0", "~")
             here = here[int(key)] if isinstance(here, list) else here[key]
