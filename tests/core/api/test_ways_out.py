@@ -83,7 +83,7 @@ def messages(*parts: Mapping[str, Any], **more: Any) -> tuple[str, Any]:
 
 
 def asked(house: House, url: str) -> Iterator[tuple[str, Any]]:
-    """Yield a request per place of an address: media, files, references of schemas, servers of tools, servers of models."""
+    """Yield a request per place of an address: media, files, references of schemas, servers of tools and models."""
     source, reference = {"type": "url", "url": url}, {"$ref": f"{url}/schema.json"}
     of_object = {"type": "object", "properties": {"a": reference}, "required": ["a"]}
     for kind in ("image", "document"):
