@@ -56,6 +56,7 @@ _NOTHING_TO_UNDO = {
     "drill.stop": "A drill that is over is begun anew, with an end of its own, on the page Fire drills.",
     "drill.end": "A drill that is over is begun anew, with an end of its own, on the page Fire drills.",
     "user.erase": "What was erased is gone, also from what is written late.",
+    "user.export": "What was given out is in somebody's hands.",
     "cache.clear": "Answers that were cleared are gone; the next calls make new ones.",
     "price.reprice": "History is repriced back by setting the old price for that time, then repricing it once more.",
     "demo.remove": "The demo world is made anew with 'proctor demo'.",

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from core.reports import Reports
     from core.schema_forms import SchemaForm
     from core.trials import Trials
+    from core.user_exports import UserExports
 
 _PLAIN_OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 
@@ -138,6 +139,13 @@ class Runtime:
         return Trials(self.store, self.policies, self.clock)
 
     @cached_property
+    def user_exports(self) -> UserExports:
+        """What is kept of a user, given out."""
+        from core.user_exports import UserExports  # noqa: PLC0415 as said
+
+        return UserExports(self.store, self.clock)
+
+    @cached_property
     def changes(self) -> Changes:
         """What can be done with changes: undone, and told of where they happened elsewhere."""
         return Changes(self.store, self.clock, self.reports, rooms=self)
@@ -195,9 +203,7 @@ class Runtime:
 
 
 def build(settings: Settings | None = None, clock: Clock | None = None, *, creates: bool = True) -> Runtime:
-    """Build a Proctor from *settings*, or from the environment. Does no I/O.
-
-    Without *creates* no database is made where there is none.
+    """Build a Proctor from *settings*, or from the environment, without I/O; without *creates* it makes no database.
 
     Raises:
         Misconfigured: a setting cannot be used; the message names it.
@@ -238,9 +244,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         budgets=budgets,
         limits=limits,
     )
-    rule = Rule.of_settings(settings)
+    rule, local_model = Rule.of_settings(settings), LocalModel(settings, clock)
     breakers = Breakers(clock, partial(tell, store, clock, rule), rule=rule, shared=shared)
-    local_model = LocalModel(settings, clock)
     makers: dict[str, Callable[[], Provider]] = {
         name: partial(load_provider, name, settings, cards)
         for name in settings.remote_providers

@@ -16,6 +16,7 @@ from core.providers.loop import Loop
 from core.reports import Reports
 from core.runtime import Runtime
 from core.trials import Trials
+from core.user_exports import UserExports
 
 NOBODYS: Mapping[str, str] = {
     "settings": "how this process runs, from its environment",
@@ -60,6 +61,7 @@ WITHOUT: Mapping[str, str] = {
     "seals.reseal": "a chore",
     "journal.reseal": "a part of it",
     "erasures.follow_up": "another: it carries out what was decided",
+    "erasures.follow_up_all": "the same",
     "limits.admitted": "the corridor's third room; the quotas are the caller's own, from the policy",
     "limits.settle": "the same, at its end",
     "limits.use": "counts of quotas that it is given; who may see whose is Policies.quota_use's question",
@@ -149,6 +151,7 @@ LATE = {one.__name__: one for one in (Demo, LocalModel, Loop)}
 def rooms() -> dict[str, type]:
     """Return the class of every room of a runtime by its name there, the runtime and its reports among them."""
     found: dict[str, type] = {"runtime": Runtime, "reports": Reports, "changes": Changes, "trials": Trials}
+    found["user_exports"] = UserExports
     for field in dataclasses.fields(Runtime):
         written = str(field.type)
         module, _, name = written.rpartition(".")

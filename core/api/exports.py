@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from core.api.export_links import ExportLink, opened
+from core.api.pieces import Pieces
 from core.api.problem import Problem
 from core.api.sign_in_steps import token_of
 from core.api.visitors import VisitedProcess
@@ -39,8 +39,6 @@ MOST_AT_ONCE = 20
 """Files that may be on their way; a session may have a fifth of them."""
 MOST_SENT = 4_000_000
 """Bytes of a text that its page sends."""
-STALLED_SECONDS = 60.0
-"""So long a piece waits for whoever reads no more."""
 _THREADS = 2
 _BUSY = "Too much is asked for at this moment. Try again in a moment."
 _GONE = "This file is not offered any more. Reload its page."
@@ -119,7 +117,7 @@ class ExportDoor:
                 return made
             is_going_out = True
             more = partial(self._apart, partial(next, made.pieces, None))
-            return _FilePieces(made, more, partial(self._left, token))
+            return Pieces(made.first, more, partial(self._left, token), _headers(made.name, made.media_type))
         finally:
             if not is_going_out:
                 self._left(token)
@@ -180,35 +178,6 @@ class ExportDoor:
 
     async def _apart(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)
-
-
-class _FilePieces(Response):
-    """A file that goes out while it is made. One that breaks off has no end, so that nobody takes it for whole."""
-
-    def __init__(
-        self, begun: _BegunFile, more: Callable[[], Awaitable[bytes | None]], left: Callable[[], None]
-    ) -> None:
-        self._first, self._more, self._left = begun.first, more, left
-        super().__init__(headers=_headers(begun.name, begun.media_type))
-        del self.headers["content-length"]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send piece after piece, for as long as somebody reads."""
-        request = Request(scope, receive)
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            piece = self._first
-            while piece is not None:
-                async with asyncio.timeout(STALLED_SECONDS):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-                if await request.is_disconnected():
-                    return
-                piece = await self._more()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except Exception as error:  # noqa: BLE001 whatever it is, no trace of it leaves
-            log().error("export_failed", error=type(error).__name__)
-        finally:
-            self._left()
 
 
 def _headers(name: str, media_type: str) -> dict[str, str]:

@@ -149,9 +149,16 @@ def catalog(
             name="erasures",
             every=timedelta(minutes=5),
             one_process=True,
-            does="Erases what was written late of users who were erased, or came back with a backup.",
-            otherwise="What was written late of users who were erased, or came back with a backup, is still stored.",
+            does="Carries out erasures that are not done, and erases what was written late of users who were erased.",
+            otherwise="Something of users who were erased is still stored: what was not done, or was written late.",
             run=erasures.follow_up,
+        ),
+        Chore(
+            name="old erasures",
+            every=timedelta(days=1),
+            does="Erases what a backup or a file brought back of users who were ever erased; at each start as well.",
+            otherwise="What came back of users who were erased is still stored; 'proctor erase --again' looks at once.",
+            run=erasures.follow_up_all,
         ),
         Chore(
             name="seals",

@@ -23,6 +23,7 @@ from core.claims._claims import (
     Lease,
     Lost,
     forget_answers,
+    kept_answers,
 )
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS
 
@@ -42,4 +43,5 @@ __all__ = [
     "Lease",
     "Lost",
     "forget_answers",
+    "kept_answers",
 ]

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import BindParameter, String, bindparam, delete, literal, literal_column, text, update
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from core.claims._renewals import LEASE_SECONDS, RENEW_SECONDS, Renewals
 from core.clock import Clock, from_micros, micros
 from core.database_faults import Disconnected
 from core.errors import Unavailable
+from core.own_keys import OwnKeys
 from core.sealed_texts import CannotOpen, opened_text, sealed_text
 from core.store import AT_ONCE, Store
 from core.tables import ANSWERED_BY, IS_ANSWER, Claim
@@ -311,6 +312,24 @@ def forget_answers(session: Session, generation_ids: Sequence[str]) -> int:
         connection.execute(delete(Claim).where(*by_one, col(Claim.kind) == ANSWER)).rowcount
         + connection.execute(kept.values(result=known, key_id=None)).rowcount
     )
+
+
+def kept_answers(session: Session, keys: OwnKeys, generation_id: str, now: datetime) -> list[dict[str, Any]]:
+    """Return what one generation answered and is to be given again, with its kind and until when; or why it is shut."""
+    by = literal_column(ANSWERED_BY, String) == bindparam("id", generation_id)
+    holds = col(Claim.result).is_not(None), col(Claim.expires_at) > now
+    found = session.exec(select(Claim).where(by, text(IS_ANSWER), *holds).order_by(col(Claim.kind), col(Claim.key)))
+    told: list[dict[str, Any]] = []
+    for one in found:
+        result, said = one.result or "null", {"kind": one.kind, "until": one.expires_at}
+        try:
+            if one.key_id is not None:
+                result = opened_text(keys, one.tenant_id, _place(one.kind, one.key), one.key_id, result)
+        except CannotOpen as error:
+            told.append({**said, "shut": str(error)})
+        else:
+            told.append({**said, "answer": orjson.Fragment(result)})
+    return told
 
 
 def _place(kind: str, key: str) -> str:

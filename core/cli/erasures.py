@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -47,7 +47,7 @@ def erase_user(
     if again == (user is not None) or (certificate and not again):
         raise click.UsageError("Name a user; or say --again, with --certificate where there are some.")
     if user is None:
-        calls = runtime.erasures.repeat(OPERATOR, [one for path in certificate for one in _documents(path)])
+        calls = runtime.erasures.repeat(OPERATOR, (one for path in certificate for one in _documents(path)))
         return Output({"calls": calls}, f"All erasures were carried out anew. Something went of {calls} calls.")
     owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
     if dry_run:
@@ -64,30 +64,72 @@ def erase_user(
     return Output(made.document(), _told(made), "Keep the certificate (--json) where backups of the database are not.")
 
 
+@command(proctor, "export-user")
+@click.argument("user")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--tenant", required=True, help="Whose user it is.")
+@reasoned
+def export_user(runtime: Runtime, user: str, file: Path, tenant: str, *, reason: str) -> Output:
+    """Write to FILE all that is kept of USER, as JSON lines: his calls, prompts and answers where those are kept."""
+    exports = runtime.user_exports
+    who = exports.user(OPERATOR, user, runtime.tenants.find(OPERATOR, tenant))
+    file.touch(mode=0o600)  # what is in it is for one person; and one that cannot be written is given out to nobody
+    made = exports.export(OPERATOR, who, reason=reason)
+    with file.open("wb") as out:
+        out.writelines(made.lines)
+    if not made.calls:
+        return Output({"export": made.id, "calls": 0}, f"Nothing is kept of this user; {file} says so.", "", REFUSED)
+    return Output({"export": made.id, "calls": made.calls}, f"{made.calls} calls were written to {file}.")
+
+
 @command(proctor, "erasures")
 @click.argument("certificate", required=False)
-def erasures(runtime: Runtime, certificate: str | None) -> Output:
-    """Show a certificate; without its id, the newest of all. With --json they can be kept for --again."""
+@click.option("--tenant", help="Only those that are about this tenant.")
+@click.option("--before", default="", help="Those that are older than this certificate.")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write all of them there, whole, to keep for --again.",
+)
+def erasures(runtime: Runtime, certificate: str | None, tenant: str | None, before: str, file: Path | None) -> Output:
+    """Show a certificate; without its id, the newest 50."""
     if certificate is not None:
         one = runtime.erasures.certificate(OPERATOR, certificate)
         return Output(one.document(), _told(one))
-    found = runtime.erasures.list(OPERATOR)
-    rows = [
-        (one.id, minute(one.at), one.by, "done" if one.done_at else "in progress", f"{one.count('calls')}")
-        for one in found
-    ]
+    if file is not None:
+        count = _written(runtime.erasures.every(OPERATOR), file)
+        return Output({"certificates": count}, f"{count} certificates were written to {file}.")
+    owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
+    found = runtime.erasures.list(OPERATOR, owner, before=before)
+    rows = [(one.id, minute(one.at), one.by, "done" if one.done_at else "in progress", f"{one.calls}") for one in found]
     text = table(("CERTIFICATE", "AT", "BY", "", "CALLS"), rows) if rows else "Nobody was erased yet."
     return Output({"certificates": [one.document() for one in found]}, text, exit_code=DONE)
 
 
-def _documents(path: Path) -> list[dict[str, Any]]:
-    """Return the certificates that a file holds: one, or a list as 'erasures --json' writes it."""
+def _written(found: Iterable[Certificate], file: Path) -> int:
+    """Write certificates as JSON lines; return how many."""
     import orjson  # noqa: PLC0415 who asks for help need not load it
 
+    count = 0
+    with file.open("wb") as out:
+        for one in found:
+            count += 1
+            out.write(orjson.dumps(one.document(), option=orjson.OPT_APPEND_NEWLINE))
+    return count
+
+
+def _documents(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the certificates that a file holds: lines of 'erasures --file', or one of 'erase --json'."""
+    import orjson  # noqa: PLC0415 as above
+
     try:
-        read = cast("dict[str, Any]", orjson.loads(path.read_bytes()))
-        return read.get("certificates", [read])
-    except (orjson.JSONDecodeError, AttributeError):
+        with path.open("rb") as lines:
+            if (first := lines.readline()).rstrip().endswith(b"}"):
+                yield orjson.loads(first)
+                yield from map(orjson.loads, lines)
+            else:
+                yield orjson.loads(first + lines.read())
+    except orjson.JSONDecodeError:
         raise Invalid(f"{path} is not JSON, as 'proctor erase --json' writes it.") from None
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import Index
+from sqlalchemy import text as sql_text
 from sqlmodel import Field
 
 from core.tables._columns import Row, utc
+
+_IS_OPEN = sql_text("done_at IS NULL")
+"""Few are: their index is what a chore looks at."""
 
 
 class Erasure(Row, table=True):
@@ -14,6 +19,12 @@ class Erasure(Row, table=True):
 
     It stays for ever, so that what is written late, and what a backup brings back, obeys it as well.
     """
+
+    __table_args__ = (
+        Index("ix_erasure_in_order", "at", "tenant_id", "user_hash"),
+        Index("ix_erasure_tenant_certificate", "tenant_id", "certificate_id"),
+        Index("ix_erasure_open", "certificate_id", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    )
 
     tenant_id: str = Field(primary_key=True)
     user_hash: str = Field(primary_key=True)

@@ -39,6 +39,7 @@ from core.stored_objects import Holder, StoredObjects
 from core.tables import (
     AuditHead,
     Claim,
+    Erasure,
     GenerationRow,
     ModelListing,
     Payload,
@@ -179,6 +180,22 @@ def an_erased_user(runtime: Runtime) -> Callable[[], bool]:
     return is_stripped
 
 
+def an_old_erasure(runtime: Runtime) -> Callable[[], bool]:
+    """A backup brought a user back who was erased long ago."""
+    acme = builders.tenant("Acme", LONG_AGO)
+    named = {"tenant_id": acme.id, "user_hash": "h"}
+    erasure = Erasure(**named, at=LONG_AGO, certificate_id="c", actor="x", done_at=LONG_AGO)
+    builders.save(runtime.store, acme, erasure, builders.generation(LONG_AGO, acme.id, user_hash="h"))
+    with runtime.store.reading() as session:
+        assert session.exec(select(GenerationRow.user_hash)).one() == "h"
+
+    def is_stripped() -> bool:
+        with runtime.store.reading() as session:
+            return not session.exec(select(GenerationRow.user_hash)).one()
+
+    return is_stripped
+
+
 def an_unsealed_text(runtime: Runtime) -> Callable[[], bool]:
     """A prompt was kept before there was a key."""
     call = builders.generation(LONG_AGO)
@@ -276,6 +293,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "retention": an_old_payload,
     "shorter retention": a_shorter_retention,
     "erasures": an_erased_user,
+    "old erasures": an_old_erasure,
     "seals": an_unsealed_text,
     "claims": an_old_answer,
     "stored objects": an_old_response,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlmodel import select
 from core import erasures as room
 from core.claims import ANSWER, IDEMPOTENCY, Claims, Done, Lease
 from core.clock import ManualClock
-from core.erasures import Erasures
+from core.erasures import Erasures, _following
 from core.errors import Invalid, NotFound
 from core.journal import CallOwner, JournalWriter
 from core.own_keys import DeploymentKey, OwnKeys
@@ -21,7 +22,7 @@ from core.principals import LOCAL_OPERATOR
 from core.record import Generation
 from core.record._rows import payload_row
 from core.store import AT_ONCE, Store
-from core.tables import METADATA, AuditEntry, FieldError, GenerationRow, Payload, Tenant
+from core.tables import METADATA, AuditEntry, Erasure, FieldError, GenerationRow, Payload, Tenant
 from tests import builders
 from tests.conftest import START
 from tests.corridor import OPENAI, Rig, program, question, rig
@@ -88,6 +89,21 @@ def kept(store: Store, *, but: tuple[str, ...] = ()) -> str:
         return "\n".join(f"{one.name}: {connection.execute(one.select()).all()}" for one in tables)
 
 
+@contextmanager
+def counted(store: Store) -> Iterator[Callable[[], int]]:
+    """Count what an SQLite does, in thousands of a step of its machine: on one connection, which all take in turn."""
+    count = [0]
+
+    def on(*_: Any) -> None:
+        count[0] += 1
+
+    with store.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(on, 10)
+    yield lambda: count[0]
+    driver.set_progress_handler(None, 0)
+
+
 FIGURES = (
     "SELECT COUNT(*), SUM(cost_nano_usd), SUM(input_tokens), SUM(output_tokens), SUM(duration_ms) FROM generation",
     "SELECT COUNT(*), SUM(cost_nano_usd), SUM(input_tokens), COUNT(error_code) FROM attempt",
@@ -118,10 +134,14 @@ def test_every_word_goes_and_the_figures_stay(store: Store, clock: ManualClock) 
 
     assert CANARY not in kept(store)
     assert figures(store) == before
-    went = {step: made.count(step) for step in ("calls", "payloads", "answers", "sentences")}
-    assert went == {"calls": AT_ONCE + 3, "payloads": AT_ONCE + 3, "answers": 0, "sentences": 2 * (AT_ONCE + 3)}
+    assert made.document()["went"] == {
+        "calls": AT_ONCE + 3,
+        "payloads": AT_ONCE + 3,
+        "answers": 0,
+        "sentences": 2 * (AT_ONCE + 3),
+    }
     assert made.done_at == clock.now()
-    assert erasures.certificate(WHO, made.id) == made == erasures.list(WHO)[0]
+    assert erasures.certificate(WHO, made.id) == made == erasures.list(WHO, acme)[0]
     assert made.document()["status"] == "done"
     clock.advance(1)
     assert erasures.erase(WHO, "ann", acme).found_nothing
@@ -172,7 +192,7 @@ def test_answers_that_were_to_be_given_again_go(store: Store, clock: ManualClock
 
     made = Erasures(store, clock).erase(WHO, "ann", acme)
 
-    assert made.count("answers") == 2
+    assert made.answers == 2
     assert CANARY not in kept(store)
     assert claims.look(ANSWER, f"{ANSWER} {call.id}") is None
     again = claims.look(IDEMPOTENCY, f"{IDEMPOTENCY} {call.id} {'b' * 64}")
@@ -230,7 +250,7 @@ def test_a_call_that_is_out_leaves_no_word(scenario: str, proctor: Rig, monkeypa
     assert written.generation.cost_nano_usd == generation.cost_nano_usd
     assert erasures.follow_up() == 1
     assert CANARY not in kept(proctor.runtime.store)
-    monkeypatch.setattr(room, "SETTLED", -room.SETTLED)  # a minute later
+    monkeypatch.setattr(_following, "SETTLED", -room.SETTLED)  # a minute later
     erasures.follow_up()
     assert proctor.written(generation.id).generation.user_hash is None
     later = proctor.ask(tenant, user="ann").generation.id
@@ -286,10 +306,71 @@ def test_a_restored_backup_obeys(store: Store, clock: ManualClock) -> None:
 
     assert erasures.repeat(WHO, [document]) == 3
     assert CANARY not in kept(store)
-    assert erasures.certificate(WHO, document["id"]).count("calls") == 3
+    assert erasures.certificate(WHO, document["id"]).calls == 3
     assert erasures.repeat(WHO, [document]) == 0
     with pytest.raises(Invalid, match="not the certificate"):
         erasures.repeat(WHO, [{"id": "x"}])
+
+
+def test_however_many_there_are(sqlite_store: Store, clock: ManualClock) -> None:
+    """What a chore does every few minutes, and what a list shows, is the same work with few old ones and with many."""
+    store, erasures = sqlite_store, Erasures(sqlite_store, clock)
+    acme = builders.tenant("Acme", START)
+    builders.save(store, acme)
+    steps: list[int] = []
+    for _ in range(2):
+        old = {"certificate_id": "", "actor": "", "done_at": clock.now(), "tenant_id": acme.id}
+        many = [
+            Erasure(**old | {"user_hash": f"{one}", "certificate_id": builders.new_id(START)}, at=START)
+            for one in range(2000 * len(steps))
+        ]
+        builders.save(store, many)
+        last = erasures.erase(WHO, "ann", acme)
+        with counted(store) as count:
+            erasures.follow_up()
+            assert erasures.list(WHO, most=2)[0].id == erasures.list(WHO, acme, most=2)[0].id == last.id
+        steps.append(count())
+        clock.advance(room.LATE.total_seconds() + 1)
+    assert steps[1] < 2 * steps[0]
+
+
+def test_all_are_followed_at_a_start_in_slices(store: Store, clock: ManualClock) -> None:
+    """More than are looked at together, decided at one time; what a backup brought back of each is gone afterwards."""
+    acme = builders.tenant("Acme", START)
+    builders.save(store, acme)
+    erasures, users = Erasures(store, clock), [f"user {one}" for one in range(AT_ONCE + 3)]
+    hashes = [store.own_keys.user_hash(acme.id, one) for one in users]
+    said = {"tenant_id": acme.id, "at": START, "certificate_id": "c", "actor": "x", "done_at": START}
+    builders.save(store, [Erasure(user_hash=one, **said) for one in hashes])
+    builders.save(store, [builders.generation(START, acme.id, user_hash=one) for one in hashes])
+    clock.advance(room.LATE.total_seconds())
+
+    assert (erasures.follow_up(), erasures.follow_up_all()) == (0, len(users))
+    assert hashes[0] not in kept(store, but=("erasure",))
+    (whole,) = erasures.every(WHO)
+    assert (whole.calls, len(whole.users[0].user_hashes)) == (len(users), len(users))
+
+
+def test_certificates_come_page_by_page(store: Store, clock: ManualClock) -> None:
+    """The newest first; of a tenant they are whole as far as they are about it, in a list of all they name nobody."""
+    tenants = [builders.tenant(name, START) for name in ("Acme", "Other")]
+    builders.save(store, tenants)
+    erasures, made = Erasures(store, clock), list[str]()
+    for tenant in (None, tenants[0], None, tenants[1]):
+        clock.advance(1)
+        made.append(erasures.erase(WHO, "ann", tenant).id)
+
+    first = erasures.list(WHO, most=3)
+    rest = erasures.list(WHO, before=first[-1].id)
+    mine = erasures.list(WHO, tenants[0])
+
+    assert [one.id for one in (*first, *rest)] == made[::-1]
+    assert [one.tenants for one in (*first, *rest)] == [1, 2, 1, 2]
+    assert [(one.id, [user.tenant for user in one.users]) for one in mine] == [(one, ["Acme"]) for one in made[2::-1]]
+    assert "users" not in first[0].document()
+    assert [one.id for one in erasures.every(WHO)] == made[::-1]
+    with pytest.raises(Invalid, match="not the certificate"):
+        erasures.repeat(WHO, [first[0].document()])
 
 
 def test_one_that_was_cut_is_finished_by_whoever_looks_next(
@@ -305,11 +386,11 @@ def test_one_that_was_cut_is_finished_by_whoever_looks_next(
         erasures.erase(WHO, "ann", acme)
     monkeypatch.undo()
     (half,) = erasures.list(WHO)
-    assert (half.document()["status"], half.count("calls")) == ("in progress", AT_ONCE)
+    assert (half.document()["status"], half.calls) == ("in progress", AT_ONCE)
 
     assert erasures.follow_up() == 3
 
     (whole,) = erasures.list(WHO)
-    assert (whole.document()["status"], whole.count("calls")) == ("done", AT_ONCE + 3)
+    assert (whole.document()["status"], whole.calls) == ("done", AT_ONCE + 3)
     assert CANARY not in kept(store)
     assert timedelta(minutes=5) > room.SETTLED, "the chore looks again behind it"

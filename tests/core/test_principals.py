@@ -33,6 +33,7 @@ from core.reports import CallFilter, ChangeFilter, Reports, Window
 from core.requests import RelayCall
 from core.runtime import Runtime
 from core.settings import Settings
+from core.user_exports import KeptUser
 from tests import servers
 from tests.builders import person
 from tests.conftest import START
@@ -142,7 +143,13 @@ CASES: dict[str, Case] = {
     "erasures.erase all": Case(A, P.USERS_ERASE, lambda on, who, of: on.erasures.erase(who, "ann")),
     "erasures.repeat": Case(A, P.USERS_ERASE, lambda on, who, of: on.erasures.repeat(who, [])),
     "erasures.certificate": Case(K, P.USERS_ERASE, lambda on, who, of: on.erasures.certificate(who, of.certificate_id)),
-    "erasures.list": Case(L, P.USERS_ERASE, lambda on, who, of: on.erasures.list(who)),
+    "erasures.list": Case(L, P.USERS_ERASE, lambda on, who, of: on.erasures.list(who, of.tenant)),
+    "erasures.list all": Case(L, P.USERS_ERASE, lambda on, who, of: on.erasures.list(who)),
+    "erasures.every": Case(L, P.USERS_ERASE, lambda on, who, of: list(on.erasures.every(who))),
+    "user_exports.user": Case(K, P.USERS_ERASE, lambda on, who, of: on.user_exports.user(who, "ann", of.tenant)),
+    "user_exports.export": Case(
+        C, P.USERS_ERASE, lambda on, who, of: on.user_exports.export(who, KeptUser(of.tenant.id, ("0" * 32,))).calls
+    ),
     "flags.rules": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.rules(who)),
     "flags.stale": Case(L, P.FLAGS_READ, lambda on, who, of: on.flags.stale(who)),
     "flags.evaluate": Case(K, P.FLAGS_READ, lambda on, who, of: on.flags.evaluate(who, Flag.STREAMING, of.tenant.id)),

@@ -28,6 +28,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
 from core.api import exports as door_of
+from core.api import pieces
 from core.api.export_links import GOOD_SECONDS, ExportLink, sealed
 from core.api.exports import CSV, MOST_AT_ONCE, Export, ExportDoor
 from core.api.gate import Gate
@@ -455,7 +456,7 @@ def test_a_file_is_held_piece_by_piece(proctor: Runtime) -> None:
 
 def test_so_many_are_on_their_way(proctor: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has more than his share; whoever reads no more loses his place."""
-    monkeypatch.setattr(door_of, "STALLED_SECONDS", 0.05)
+    monkeypatch.setattr(pieces, "STALLED_SECONDS", 0.05)
     exports = ExportDoor(Process(proctor), special(lambda *asked: iter([b"a", b"b"])))
     counts: list[int] = []
 

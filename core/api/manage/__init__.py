@@ -10,29 +10,37 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from core.api import bodies as api_bodies
 from core.api.manage import bodies, things
-from core.api.manage.endpoints import ENDPOINTS, REASON, Endpoint, EndpointKind, describe
+from core.api.manage.endpoints import ENDPOINTS, LINES, REASON, Endpoint, EndpointKind, describe
 from core.api.native import Native
+from core.api.pieces import Pieces
 from core.api.repeats import REPLAYED, key_of
 from core.documents import as_json
-from core.errors import BadHeader, Conflict, Invalid, NotAsSeen, NotFound, ProctorError, UnseenChange
+from core.errors import BadHeader, Conflict, Invalid, NotAsSeen, NotFound, Overloaded, ProctorError, UnseenChange
 from core.idempotency import KeptAnswer
 from core.json_texts import json_in
 from core.principals import Permission
 from core.runtime import Runtime
 from core.tenants import digest
 
+if TYPE_CHECKING:
+    from core.user_exports import UserExport
+
 MOST_BODY_BYTES = 1_000_000
 _MOST_LISTED, _USUALLY_LISTED = 200, 100
+_MOST_GIVEN_OUT = 4
+"""So many files of lines may be on their way."""
 _OF_THE_MOMENT = ("spent_usd", "held_usd", "resets_at", "used_at", "old")
 """What of a document changes without a decision, so that no ``ETag`` follows from it."""
 _SECRET = "key"  # noqa: S105 the field in which a new text is told
@@ -44,6 +52,7 @@ class Manage:
     def __init__(self, runtime: Runtime, native: Native) -> None:
         self._runtime = runtime
         self._native = native
+        self._giving = BoundedSemaphore(_MOST_GIVEN_OUT)
         self.routes = [Route(one.route, self._door(one), methods=[one.method]) for one in ENDPOINTS]
         describe(native.router)
 
@@ -76,6 +85,8 @@ class Manage:
                 return _told(endpoint.do(asked))
             case EndpointKind.MAKE | EndpointKind.ACT | EndpointKind.ACT_UNSEEN:
                 return self._once(endpoint, asked, request, body)
+            case EndpointKind.GIVE_OUT:
+                return self._given_out(endpoint, asked, body)
             case _:
                 return _changed(endpoint, asked, request, body)
 
@@ -111,6 +122,19 @@ class Manage:
             )
         )
         return _told(document, status)
+
+    def _given_out(self, endpoint: Endpoint, asked: things.Asked, body: bytes) -> Response:
+        """Begin a file of lines, of which some may be on their way; a thread is taken for each line, and no longer."""
+        if not self._giving.acquire(blocking=False):
+            raise Overloaded("Other exports are on their way. Send it again in a moment.", retry_after_seconds=5.0)
+        try:
+            made: UserExport = endpoint.do(replace(asked, body=_read(endpoint, body, {})))
+            first = next(made.lines)
+        except BaseException:
+            self._giving.release()
+            raise
+        headers = {"Content-Type": LINES, "Cache-Control": "no-store"}
+        return Pieces(first, lambda: run_in_threadpool(next, made.lines, None), self._giving.release, headers)
 
 
 def _require_asked_once(endpoint: Endpoint, request: Request) -> None:
@@ -269,8 +293,8 @@ def _listed(endpoint: Endpoint, asked: things.Asked) -> Response:
     if not (written.isascii() and written.isdecimal() and len(written) < 5 and 1 <= int(written) <= _MOST_LISTED):
         raise Invalid(f"'limit' is a whole number from 1 to {_MOST_LISTED}.", param="limit")
     most, after = int(written), asked.query.get("after", "")
-    if endpoint.do is things.key_page:
-        items, following = things.key_page(asked, after, most)
+    if endpoint.do in {things.key_page, things.erasures}:  # of which there are any number
+        items, following = endpoint.do(asked, after, most)
     else:
         every = sorted(cast("Sequence[things.Document]", endpoint.do(asked)), key=_place)
         behind = [one for one in every if _place(one) > after]

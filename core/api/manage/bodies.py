@@ -213,14 +213,14 @@ class NewChange(Body):
     )
 
 
-class ErasedUser(Body):
-    """Whose data is to be erased."""
+class NamedUser(Body):
+    """Of whom it is: who is erased, or of whom it is told what is kept."""
 
     user: Annotated[str, Field(min_length=1, max_length=512, description="As callers name him in `user`.")]
 
 
 ALL = (
-    ErasedUser,
+    NamedUser,
     TenantChange,
     NewTenant,
     KeyChange,

@@ -16,6 +16,8 @@ from core.api.manage import bodies, shared_things, things
 
 REASON = "X-Proctor-Reason"
 """The header that says why."""
+LINES = "application/x-ndjson"
+"""What a file of lines is called."""
 
 
 class EndpointKind(StrEnum):
@@ -32,6 +34,8 @@ class EndpointKind(StrEnum):
     ACT = "act"
     """What is sent once, of a state that was seen."""
     ACT_UNSEEN = "act unseen"
+    GIVE_OUT = "give out"
+    """A file of lines, made anew for whoever asks again."""
 
     @property
     def changes(self) -> bool:
@@ -89,7 +93,10 @@ ENDPOINTS = (
     Endpoint("GET", _TENANT, K.READ, T.tenant, "Read a tenant"),
     Endpoint("PATCH", _TENANT, K.CHANGE, T.change_tenant, "Change a tenant and its limits", B.TenantChange, T.tenant),
     Endpoint("GET", f"{_TENANT}/erasures", K.LIST, T.erasures, "List the certificates of users that were erased"),
-    Endpoint("POST", f"{_TENANT}/erasures", K.MAKE, T.erase_user, "Erase all that is kept of a user", B.ErasedUser),
+    Endpoint("POST", f"{_TENANT}/erasures", K.MAKE, T.erase_user, "Erase all that is kept of a user", B.NamedUser),
+    Endpoint(
+        "POST", f"{_TENANT}/exports", K.GIVE_OUT, T.export_user, "Give out all that is kept of a user", B.NamedUser
+    ),
     Endpoint("GET", "/keys", K.LIST, T.key_page, "List keys", query=_OF_TENANT),
     Endpoint("POST", "/keys", K.MAKE, T.new_key, "Make a key; its text is told this once", B.NewKey),
     Endpoint("POST", "/keys/revoke-by-text", K.ACT_UNSEEN, T.revoke_by_text, "Revoke a key that leaked", B.KeyText),
@@ -187,6 +194,9 @@ def _responses(one: Endpoint) -> dict[int | str, dict[str, Any]]:
             "description": "Some of them; `next` is what `after` takes.",
             "content": {"application/json": {"schema": listed}},
         }
+    elif one.kind is EndpointKind.GIVE_OUT:
+        lines = {"schema": {"type": "string"}}
+        answer = {"description": "JSON lines; the last one has the type `end`.", "content": {LINES: lines}}
     elif one.kind is not EndpointKind.REMOVE:
         answer["headers"] = etag
     made = {200: answer, 201: answer} if one.kind is EndpointKind.PUT else {_status(one): answer}

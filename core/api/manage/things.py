@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.api.manage.bodies import moment
 from core.budgets import BudgetState, Raise
@@ -19,6 +19,9 @@ from core.pricing import as_dollars, nano_usd
 from core.principals import Principal
 from core.runtime import Runtime
 from core.tenants import EDITABLE, Key, Tenant, key_in
+
+if TYPE_CHECKING:
+    from core.user_exports import UserExport
 
 Document = dict[str, Any]
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -91,17 +94,23 @@ def _tenant(one: Tenant) -> Document:
     return {"id": one.id, **said, "created_at": moment(one.created_at), "version": one.version}
 
 
-def erasures(asked: Asked) -> Sequence[Document]:
-    """Return the newest certificates of erasures, as far as they are about the tenant."""
-    tenant_id = asked.tenant.id
-    found = asked.runtime.erasures.list(asked.principal)
-    return [within.document() for one in found if (within := one.within(tenant_id)).users]
+def erasures(asked: Asked, after: str, most: int) -> tuple[Sequence[Document], str]:
+    """Return the newest certificates of erasures, as far as they are about the tenant, and what is next."""
+    found = asked.runtime.erasures.list(asked.principal, asked.tenant, before=after, most=most + 1)
+    return [one.document() for one in found[:most]], found[most - 1].id if len(found) > most else ""
 
 
 def erase_user(asked: Asked) -> Document:
     """Erase a user of the tenant; the answer is the certificate."""
     made = asked.runtime.erasures.erase(asked.principal, asked.body.user, asked.tenant, reason=asked.reason)
     return made.document()
+
+
+def export_user(asked: Asked) -> UserExport:
+    """Give out all that is kept of a user of the tenant."""
+    exports = asked.runtime.user_exports
+    user = exports.user(asked.principal, asked.body.user, asked.tenant)
+    return exports.export(asked.principal, user, reason=asked.reason)
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -76,6 +76,7 @@ def managed(house: House, client: TestClient) -> Managed:
     keys = {
         "of the deployment": on.tenants.create_key(LOCAL_OPERATOR, None).secret,
         "of the tenant": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["manage"]).secret,
+        "of whoever exports": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["manage", "read"]).secret,
         "of another": on.tenants.create_key(LOCAL_OPERATOR, other, scopes=["manage"]).secret,
         "generate": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["generate"]).secret,
         "read": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["read"]).secret,
@@ -112,6 +113,7 @@ BODIES: dict[str, Any] = {
     "/tenants": {"name": "New"},
     "/tenants/{tenant}": {"rate_limit_per_min": 7},
     "/tenants/{tenant}/erasures": {"user": "ann"},
+    "/tenants/{tenant}/exports": {"user": "ann"},
     "/keys": {"name": "made"},
     "/keys/{key}": {"name": "changed"},
     "/keys/{key}/rotate": {"overlap_hours": 1},
@@ -174,9 +176,16 @@ def test_who_may_ask_what(managed: Managed, name: str) -> None:
         assert asked("of the tenant", mine).status_code == (404 if path in ABSENT else 403)
     assert rows_of(managed.house) == before
 
-    done = asked("of the deployment" if path.startswith(FOR_ALL) or path == "/tenants" else "of the tenant", mine)
+    who = "of the deployment" if path.startswith(FOR_ALL) or path == "/tenants" else "of the tenant"
+    if endpoint.kind is EndpointKind.GIVE_OUT:  # to manage is not to see calls
+        assert asked(who, mine).json()["permission"] == "generations.read"
+        who = "of whoever exports"
+    done = asked(who, mine)
     expected = {404} if path in {*ABSENT, "/keys/revoke-by-text"} else {200, 201, 204}
     assert done.status_code in expected, done.text
+    if endpoint.kind is EndpointKind.GIVE_OUT:
+        assert done.headers["content-type"] == "application/x-ndjson"
+        assert done.text.splitlines()[-1] == '{"type":"end","calls":0}'
     assert (rows_of(managed.house) != before) is (changes and expected != {404} and name not in UNCHANGED)
 
 
@@ -260,7 +269,9 @@ def test_a_key_is_made_rotated_and_revoked(managed: Managed) -> None:
     assert rotated.json()["key"] not in kept
 
 
-@pytest.mark.parametrize("path", [one.path for one in ENDPOINTS if one.method == "POST"])
+@pytest.mark.parametrize(
+    "path", [one.path for one in ENDPOINTS if one.method == "POST" and one.kind is not EndpointKind.GIVE_OUT]
+)
 def test_what_is_sent_twice_under_a_key_is_done_once(
     managed: Managed, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,7 +504,7 @@ def newest_of(managed: Managed) -> str:
 
 def test_a_change_is_told_why(managed: Managed) -> None:
     """Each decision keeps the reason of its header as it was sent, whatever its letters; a body's own goes first."""
-    on, ask = managed.house.runtime, managed.program("of the deployment")
+    on = managed.house.runtime
     why = "Weil das Ende näher rückt 🚀"
     told: dict[str, str] = {}
     for one in ENDPOINTS:
@@ -502,6 +513,7 @@ def test_a_change_is_told_why(managed: Managed) -> None:
         body = None if one.body is None else dict(BODIES[one.path])
         if one.path in NAMED and body is not None:
             body["tenant"] = managed.house.tenant.id
+        ask = managed.program("of whoever exports" if one.kind is EndpointKind.GIVE_OUT else "of the deployment")
         match, before = "*" if one.kind.needs_match else None, newest_of(managed)
         at = address(one.path, managed, managed.house.tenant)
         done = ask(one.method, at, body, If_Match=match, X_Proctor_Reason=why.encode())
