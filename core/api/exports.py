@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.api.export_links import ExportLink, opened
-from core.api.pieces import Pieces
+from core.api.pieces import SentInPieces
 from core.api.problem import Problem
 from core.api.sign_in_steps import token_of
 from core.api.visitors import VisitedProcess
@@ -117,7 +117,7 @@ class ExportDoor:
                 return made
             is_going_out = True
             more = partial(self._apart, partial(next, made.pieces, None))
-            return Pieces(made.first, more, partial(self._left, token), _headers(made.name, made.media_type))
+            return SentInPieces(made.first, more, partial(self._left, token), _headers(made.name, made.media_type))
         finally:
             if not is_going_out:
                 self._left(token)

@@ -15,7 +15,7 @@ STALLED_SECONDS = 60.0
 """So long a piece waits for whoever reads no more."""
 
 
-class Pieces(Response):
+class SentInPieces(Response):
     """The pieces: the first, which is there, and more for as long as somebody reads."""
 
     def __init__(

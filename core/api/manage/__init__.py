@@ -24,7 +24,7 @@ from core.api import bodies as api_bodies
 from core.api.manage import bodies, things
 from core.api.manage.endpoints import ENDPOINTS, LINES, REASON, Endpoint, EndpointKind, describe
 from core.api.native import Native
-from core.api.pieces import Pieces
+from core.api.pieces import SentInPieces
 from core.api.repeats import REPLAYED, key_of
 from core.documents import as_json
 from core.errors import BadHeader, Conflict, Invalid, NotAsSeen, NotFound, Overloaded, ProctorError, UnseenChange
@@ -134,7 +134,7 @@ class Manage:
             self._giving.release()
             raise
         headers = {"Content-Type": LINES, "Cache-Control": "no-store"}
-        return Pieces(first, lambda: run_in_threadpool(next, made.lines, None), self._giving.release, headers)
+        return SentInPieces(first, lambda: run_in_threadpool(next, made.lines, None), self._giving.release, headers)
 
 
 def _require_asked_once(endpoint: Endpoint, request: Request) -> None:
