@@ -121,7 +121,6 @@ class Runtime:
     loop: Loop
     chores: Chores
     workers: Workers
-    """Processes that read what is heavy to read."""
     stopping: threading.Event
 
     @cached_property
@@ -151,10 +150,7 @@ class Runtime:
         return Changes(self.store, self.clock, self.reports, rooms=self)
 
     def schema_forms(self, principal: Principal, schema: str, route: RouteTerms) -> Mapping[str, SchemaForm]:
-        """Return what each candidate of *route* that is set up here is sent of the *schema*, by the candidate's name.
-
-        Without a schema's name it is a plain object, which no mode changes. Raises ``NotFound`` for an unknown one.
-        """
+        """Return by name what candidates that are set up are sent of *schema*, or of any object; raises NotFound."""
         found = self.schemas.find(principal, schema) if schema else self.schemas.inline(_PLAIN_OBJECT)
         forms, messages = dict[str, "SchemaForm"](), (Message.of("user", "."),)
         for one in (one for one in route.candidates if one.provider in self.providers):
