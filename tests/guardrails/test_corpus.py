@@ -10,10 +10,8 @@ from tests.guardrails.report import CORPUS, TEXTS, disturbed, scored, without_se
 
 LEAST_PRECISION = 0.99
 LEAST_RECALL = 0.99
-MOST_DISTURBED = 0.005
+MOST_DISTURBED = 0.002
 """Of all texts in which there is nothing to be found."""
-MOST_OF_SECRETS = 0.012
-"""What stands behind ``key is`` with letters and digits is taken for one, though it names a column of a table."""
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS))
@@ -36,5 +34,4 @@ def test_business_goes_on() -> None:
     assert len(set(texts)) > TEXTS * 0.95
     for name, search in without_settings():
         found = disturbed(search, texts)
-        most = MOST_OF_SECRETS if name == "secrets" else MOST_DISTURBED
-        assert len(found) <= most * TEXTS, (name, found[:3])
+        assert len(found) <= MOST_DISTURBED * TEXTS, (name, found[:3])

@@ -119,6 +119,7 @@ def test_the_key_and_nothing_but_the_key(kind: str) -> None:
         "The token budget is 16,000 tokens per request, and prompt_tokens: 1200 is told.",
         "Our key account manager will reset the password policy.",
         "The Jira key is PROJ; the primary key is pk_customers_orders_line_items.",
+        "The primary key is Nordwind_84103121, the other key: order-INC-8174-2026.",
         "SKU SK-2026-AB-0001, sk-circle-fade-dot-container",
         "Use the Authorization header with a bearer token.",
         "Authorization: Bearer <token>",
@@ -144,6 +145,8 @@ def test_what_is_no_secret(text: str) -> None:
         ("Cookie: session=eyJhIjoxfQ.Zx1.abcDEF; theme=dark", "Cookie: session=[a session]; theme=dark"),
         ("postgres://app:Tr0ub4dor@db.example/app", "postgres://app:[a password]@db.example/app"),
         ("my password is h7Gk29sLq0Zx81mN4. Bye", "my password is [a secret]. Bye"),
+        ("my api key is Nordwind_84103121, no?", "my api key is [a secret], no?"),
+        ("the key is Nordwind_84103121xQ9", "the key is [a secret]"),
         ('{"secret": "acme_live_TO3bgwaZFhhJgliuXONS"}', '{"secret": "[a secret]"}'),
         (f"at https://hooks.slack.com/services/T{'8A' * 5}/B{'9C' * 5}/{'x7Yz' * 6}", "at https://hooks.slack.com/services/[a Slack webhook]"),  # noqa: E501
     ],
