@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -197,8 +197,15 @@ def _fly(url: str, key: str) -> tuple[list[str], str]:
         answers.append(client.post("/v1/generate", content=b"{" + PROMPT.encode(), headers=headers).text)
         answers.append(client.get("/v1/schemas", headers={"Authorization": f"Bearer {key}x"}).text)
         answers += people
+        answers += [client.get(path, headers=headers).text for path in (*_recorded(answers), "/v1/spend", "/v1/models")]
         answers.append(client.get("/ready").text)
         return answers, client.get("/metrics").text
+
+
+def _recorded(answers: Sequence[str]) -> list[str]:
+    """Return where each call that was answered in one piece is read again."""
+    told = [json.loads(answer) for answer in answers if answer.startswith("{")]
+    return [f"/v1/generations/{one['generation_id']}" for one in told if "generation_id" in one]
 
 
 def _asked(scenario: str, stream: bool) -> dict[str, Any]:  # noqa: FBT001 a product of two lists
@@ -239,13 +246,18 @@ def _bytes_of(url: str) -> bytes:
 
 
 def test_files_are_discreet(sung: Sung) -> None:
-    """No CSV has a key, a prompt, an answer, a user or what was redacted."""
+    """No CSV has a key, a prompt, an answer, a user or what was redacted; an export of a user no key nor that."""
     with opened(sung.url) as on:
         now = on.clock.now()
         window = Window.last(timedelta(days=2), now)
         wanted = CallFilter(starts_at=window.starts_at, ends_at=now)
         frames = [*on.reports.calls_frames(LOCAL_OPERATOR, wanted), on.reports.caught(LOCAL_OPERATOR, window).lines]
         written = b"".join(map(csv, frames)).decode()
+        kept = on.user_exports.user(LOCAL_OPERATOR, USER, on.tenants.find(LOCAL_OPERATOR, "Acme"))
+        exported = b"".join(on.user_exports.export(LOCAL_OPERATOR, kept).lines).decode()
+    assert PROMPT in exported
+    assert ANSWER in exported, "what the user may have is given"
+    assert not [canary for canary in (*sung.keys, *PERSONAL) if canary in exported]
     assert written.count("\n") > len(SCENARIOS)
     assert not [canary for canary in (*sung.keys, PROMPT, ANSWER, USER, *PERSONAL) if canary in written]
 
