@@ -26,6 +26,8 @@ from tests.bench import (
     relay,
     relayed,
     schemas,
+    screening,
+    sealing,
     statements,
     stream,
     trips,
@@ -51,6 +53,8 @@ BENCHES = {
     "trips": trips.run,
     "statements": statements.run,
     "guardrails": guardrails.run,
+    "sealing": sealing.run,
+    "screening": screening.run,
 }
 
 SIZED = ("walls", "relayed")

@@ -94,8 +94,11 @@ def governed(wire_url: str, database: Path) -> Generator[Callable[[str], object]
 
 
 @contextmanager
-def proctor_for(wire_url: str, database: Path) -> Generator[tuple[runtime.Runtime, Principal]]:
-    """Yield a Proctor and a key of a tenant with a budget and a registered schema, ``ticket``."""
+def proctor_for(wire_url: str, database: Path, **more: Any) -> Generator[tuple[runtime.Runtime, Principal]]:
+    """Yield a Proctor and a key of a tenant with a budget and a registered schema, ``ticket``.
+
+    *more* are settings beside the usual.
+    """
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] pydantic-settings adds the argument
         openai_api_key="bench",
@@ -107,6 +110,7 @@ def proctor_for(wire_url: str, database: Path) -> Generator[tuple[runtime.Runtim
         log_level="WARNING",
         local_model="off",
         demo=False,
+        **more,
     )
     proctor = runtime.build(settings)
     proctor.start()
