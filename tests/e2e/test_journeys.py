@@ -131,9 +131,15 @@ def test_every_page_opens_by_its_link(page: Page, path: str, size: str, scheme: 
 
 
 def _violations(page: Page) -> list[tuple[str, str]]:
-    """Return what axe finds, upstream's own aside, with the first place of each."""
-    found = Axe().run(page, options=AXE).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["id"] not in UPSTREAM]
+    """Return what axe finds, upstream's own aside, with the first place of each; twice, as a page may be half drawn."""
+    for _ in range(2):
+        found = Axe().run(page, options=AXE).response["violations"]
+        ours = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["id"] not in UPSTREAM]
+        if not ours:
+            break
+        page.wait_for_timeout(1000)
+        settle(page)
+    return ours
 
 
 # ── Playground ────────────────────────────────────────────────────────────────────────────────────────────────────────
