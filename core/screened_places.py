@@ -6,7 +6,7 @@ A body is looked at once, as a whole, and read text by text only where that does
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -26,14 +26,18 @@ from core.dialects import (
 )
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem, told_as
-from core.guardrails import ANSWER, HELD, Finding, Guardrails, Stage
+from core.guardrails import ANSWER, HELD, Finding, Guardrails, Stage, standing
 from core.json_leaves import Steps, with_texts
 from core.json_schemas import is_plain_name, json_path
 from core.json_texts import as_python_reads, exactly, exactly_written
+from core.messages.turns import earlier_items
 from core.providers import Answer
 
 TWICE = b"\\\\"
 """Signs that were escaped twice, as in arguments that are JSON in JSON: a glance does not see what they stand for."""
+Turn = tuple[str | int, ...]
+"""Where in a body a message stands."""
+_MESSAGES = ("messages", "input")
 HELD_BACK = "[held back by a guardrail]"
 """What is kept in the place of a text of which nothing may be."""
 _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|[bfnrt\"\\/])")
@@ -51,8 +55,10 @@ def asked_as_allowed(guardrails: Guardrails, asked: RelayRequest, findings: list
     if seen and TWICE not in seen and guardrails.passes(seen, Stage.INPUT):
         return asked
 
+    over = earlier_in(asked.source.values) if guardrails.goes_by_turns else frozenset[Turn]()
+
     def look(found: list[Finding]) -> RelayRequest:
-        return screened_request(asked, placed_screen(guardrails, Stage.INPUT, found))
+        return screened_request(asked, placed_screen(guardrails, Stage.INPUT, found, over))
 
     with guardrails.hearing(Stage.INPUT, lambda: look([])):
         return look(findings)
@@ -151,13 +157,22 @@ def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: 
         return with_texts(value, changed)
 
 
-def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding]) -> Screen:
-    """Return what screens the texts of a body on one side, and does not let a sealed one be altered."""
+def earlier_in(body: Mapping[str, Any]) -> frozenset[Turn]:
+    """Return where in the *body* of a request messages of turns that are over stand."""
+    return frozenset((name, at) for name in _MESSAGES for at in earlier_items(body.get(name)))
+
+
+def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding], over: Collection[Turn] = ()) -> Screen:
+    """Return what screens the texts of a body on one side, and does not let a sealed one be altered.
+
+    In what is *over* those look that look at earlier turns.
+    """
 
     def screen(placed: PlacedText) -> str:
         before, place = len(findings), placed.place + " key" * placed.is_name
         try:
-            new = guardrails.screen_text(placed.text, stage, findings, place, placed.within)
+            is_earlier = bool(over) and tuple(placed.steps[:2]) in over
+            new = guardrails.screen_text(placed.text, stage, findings, place, placed.within, is_earlier=is_earlier)
         except GuardrailBlocked as error:
             findings[before:] = [replace(one, path=path_of(placed)) for one in findings[before:]]
             raise _named(error, place, path_of(placed), findings) from None
@@ -185,10 +200,7 @@ def _sealed(stage: Stage) -> GuardrailBlocked:
 
 def _named(error: GuardrailBlocked, place: str, path: str, findings: Sequence[Finding]) -> GuardrailBlocked:
     """Return *error* with where it is that it speaks of."""
-    facts = {**error.facts, "place": place, "path": path}
-    named = type(error)(f"{error.message} It stands in {place}, at {path}.", **facts)
-    named.findings = tuple(findings)
-    return named
+    return standing(error, f"{place}, at {path}", findings, place=place, path=path)
 
 
 def unread_in(asked: RelayRequest) -> str:

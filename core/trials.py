@@ -92,7 +92,7 @@ def examined(guardrails: Guardrails, whole: str | KeptText, stage: Stage, clock:
     """
     kept = whole if isinstance(whole, KeptText) else KeptText(whole, "")
     text, hits = kept.text, list[tuple[Span, Guardrail]]()
-    looking = [one for one in guardrails.members if stage in one.stages and one.where.holds(kept.place, kept.steps)]
+    looking = [one for one in guardrails.members if stage in one.stages and _looks(one, kept)]
     for one in looking:
         hits += [(span, one) for span in _found(one, text)]
     guardrails = Guardrails(looking, placeholders=Placeholders(clock.new_id().encode(), lambda: [text]))
@@ -206,8 +206,12 @@ def _add(trial: RuleTrial, guardrail: Guardrail, call: KeptTexts) -> None:
 
 
 def _kinds(guardrail: Guardrail, texts: Iterable[KeptText]) -> set[str]:
-    there = (one.text for one in texts if guardrail.where.holds(one.place, one.steps))
+    there = (one.text for one in texts if _looks(guardrail, one))
     return {span.kind for text in there for span in _found(guardrail, text)}
+
+
+def _looks(guardrail: Guardrail, text: KeptText) -> bool:
+    return guardrail.where.holds(text.place, text.steps, is_earlier=text.is_earlier)
 
 
 def _found(guardrail: Guardrail, text: str) -> list[Span]:

@@ -19,11 +19,13 @@ from core.json_leaves import Steps, with_texts
 from core.json_texts import exactly
 from core.json_values import JsonValue
 from core.messages import Message, mapped
+from core.messages.turns import earlier
 from core.record import Generation, Record
 from core.requests import GenerationRequest
+from core.screened_places import earlier_in
 
-Said = tuple[str, str, tuple[str | int, ...]]
-"""A text, the word for its place, and what leads to it in an answer."""
+Said = tuple[str, str, tuple[str | int, ...], bool]
+"""A text, the word for its place, what leads to it in an answer, and whether it is of a turn that is over."""
 AskModel = Callable[[GenerationRequest], Generation]
 """Asks as the tenant of the call that is judged; raises ProctorError."""
 _ROOMS = {Stage.INPUT: "screen in", Stage.OUTPUT: "screen out"}
@@ -73,7 +75,9 @@ class ModelJudges:
     def head(self, head: VendorResponse, dialect: Dialect, text: str) -> VendorResponse:
         """Return an answer in a dialect, of which *text* is what was read; raises as :meth:`messages`."""
         body = head.value
-        self._judge(Stage.OUTPUT, lambda: [(text, ANSWER, ())] if body is None else said_in_body(dialect, body, ANSWER))
+        self._judge(
+            Stage.OUTPUT, lambda: [(text, ANSWER, (), False)] if body is None else said_in_body(dialect, body, ANSWER)
+        )
         return head
 
     def _judge(self, stage: Stage, said: Callable[[], Sequence[Said]]) -> None:
@@ -81,7 +85,7 @@ class ModelJudges:
         rules = self._guardrails.asking(stage)
         texts = said() if rules else ()
         for guardrail, judge in rules:
-            mine = [one for one in texts if one[0].strip() and guardrail.where.holds(one[1], one[2])]
+            mine = [one for one in texts if one[0].strip() and guardrail.where.holds(one[1], one[2], is_earlier=one[3])]
             if mine:
                 self._judge_by(guardrail, judge, stage, mine)
 
@@ -118,11 +122,12 @@ def _question(guardrail: Guardrail, judge: ModelJudge, said: Sequence[Said], jud
         Invalid: they are too long.
 
     """
-    size = sum(len(text) for text, _, _ in said)
+    size = sum(len(text) for text, *_ in said)
     if size > judge.most_characters:
         raise Invalid(f"The texts have {size:,} characters; at most {judge.most_characters:,} are asked about.")
     texts = [  # an answer may hold half of a character, which no wire takes
-        {"place": place, "length": len(text), "text": text.encode(errors="replace").decode()} for text, place, _ in said
+        {"place": place, "length": len(text), "text": text.encode(errors="replace").decode()}
+        for text, place, *_ in said
     ]
     return GenerationRequest(
         schema=_schema(judge),
@@ -159,12 +164,15 @@ def _topics(judge: ModelJudge) -> str:
 def said_in_messages(messages: Sequence[Message]) -> Sequence[Said]:
     """Return the texts of a request of ours."""
     found: list[Said] = []
+    over = earlier([one.role for one in messages])
+    for at, message in enumerate(messages):
+        is_earlier = at in over
 
-    def noted(text: str, place: str) -> str:
-        found.append((text, place, ()))
-        return text
+        def noted(text: str, place: str, is_earlier: bool = is_earlier) -> str:  # noqa: FBT001 it is bound now
+            found.append((text, place, (), is_earlier))
+            return text
 
-    mapped(messages, noted)
+        mapped([message], noted)
     return found
 
 
@@ -173,7 +181,7 @@ def said_in_value(value: Any) -> Sequence[Said]:
     found: list[Said] = []
 
     def noted(text: str, steps: Steps, _is_name: bool) -> str:  # noqa: FBT001 as the way calls it
-        found.append((text, ANSWER, tuple(steps)))
+        found.append((text, ANSWER, tuple(steps), False))
         return text
 
     with_texts(value, noted)
@@ -183,9 +191,10 @@ def said_in_value(value: Any) -> Sequence[Said]:
 def said_in_body(dialect: Dialect, body: Mapping[str, Any], said: str) -> Sequence[Said]:
     """Return the texts of a body in a *dialect*; what stands in no message is *said*."""
     found: list[Said] = []
+    over = earlier_in(body)
 
     def noted(placed: PlacedText) -> str:
-        found.append((placed.text, placed.place, ()))
+        found.append((placed.text, placed.place, (), tuple(placed.steps[:2]) in over))
         return placed.text
 
     dialect.places.screened(body, noted, said)

@@ -91,6 +91,7 @@ def show_rule(runtime: Runtime, name: str, tenant: str) -> Output:
 @click.option("--place", "places", multiple=True, help="Only in texts of this sort, such as documents; repeat it.")
 @click.option("--only", multiple=True, help="Of answers only this field, such as $.lines[*].note; repeat it.")
 @click.option("--not-in", multiple=True, help="Of answers all but this field; repeat it.")
+@click.option("--latest-turn", is_flag=True, help="Of the messages of a request only those of the latest turn.")
 @click.option("--except", "exceptions", multiple=True, help="What is found and is exactly this goes on; repeat it.")
 @click.option("--position", type=int, default=100, help="The lower is listed, and told, first.")
 @click.option("--off", is_flag=True, help="It is kept, and looks at nothing.")
@@ -108,6 +109,7 @@ def set_rule(
     places: tuple[str, ...],
     only: tuple[str, ...],
     not_in: tuple[str, ...],
+    latest_turn: bool,
     exceptions: tuple[str, ...],
     position: int,
     off: bool,
@@ -122,7 +124,9 @@ def set_rule(
         action,
         stages=stages or None,
         route=route,
-        settings=_settings(settings) | _given(places=places, only=only, **{"except": not_in}),
+        settings=_settings(settings)
+        | _given(places=places, only=only, **{"except": not_in})
+        | ({"turns": "latest"} if latest_turn else {}),
         exceptions=exceptions,
         position=position,
         is_on=not off,

@@ -13,9 +13,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from core.errors import GuardrailBlocked
 from core.guardrails._added import MOST_ADDED, added_by_caller
 from core.guardrails._asking import OutsideJudges
-from core.guardrails._findings import HELD, NOT_JUDGED, Finding, take_no_verdict, take_verdict
+from core.guardrails._findings import HELD, NOT_JUDGED, Finding, standing, take_no_verdict, take_verdict
 from core.guardrails._growing import ScreenedText, with_open_text
 from core.guardrails._outside import Asks, NotJudged, OutsideJudge, OutsideTerms, Unasked, heard, listened
 from core.guardrails._panel import Panel, Sparing
@@ -40,6 +41,7 @@ from core.guardrails._tool_policy import Objection, ToolPolicy, not_public_by_te
 from core.json_leaves import Steps, with_texts
 from core.json_values import JsonValue
 from core.messages import Message, mapped
+from core.messages.turns import earlier
 
 __all__ = [
     "ANSWER",
@@ -75,6 +77,7 @@ __all__ = [
     "search_of",
     "settings_text",
     "sort_of",
+    "standing",
     "take_no_verdict",
     "take_verdict",
     "where_of",
@@ -153,13 +156,28 @@ class Guardrails:
         """Return *messages* as they may go on; what was found is added to *findings*.
 
         Raises:
-            GuardrailBlocked: one of them may not.
+            GuardrailBlocked: one of them may not; of several it says which.
 
         """
         panel = self._panels[stage]
+        over = earlier([one.role for one in messages]) if panel.goes_by_turns else ()
 
         def look(found: list[Finding]) -> Sequence[Message]:
-            return mapped(messages, lambda text, place: panel.at(place).screen(text, found, place))
+            return [one_of(at, message, found) for at, message in enumerate(messages)]
+
+        def one_of(at: int, message: Message, found: list[Finding]) -> Message:
+            is_earlier = at in over
+
+            def screened(text: str, place: str) -> str:
+                return panel.at(place, is_earlier=is_earlier).screen(text, found, place)
+
+            try:
+                return mapped([message], screened)[0]
+            except GuardrailBlocked as error:
+                if len(messages) == 1:
+                    raise
+                where = f"message {at + 1} of {len(messages)}"
+                raise standing(error, where, error.findings, path=f"$.messages[{at}]") from None
 
         with self.hearing(stage, lambda: look([])):
             return look(findings)
@@ -251,12 +269,14 @@ class Guardrails:
         findings: list[Finding],
         place: str,
         steps: Sequence[str | int] | None = None,
+        *,
+        is_earlier: bool = False,
     ) -> str:
         """Return a *text* that stands in a *place* as it may go on; raises GuardrailBlocked.
 
-        In an object that is the answer *steps* lead to it.
+        In an object that is the answer *steps* lead to it. It *is_earlier* in a message of a turn that is over.
         """
-        return self._panels[stage].at(place, steps).screen(text, findings, place)
+        return self._panels[stage].at(place, steps, is_earlier=is_earlier).screen(text, findings, place)
 
     def screened(self, text: str, steps: Sequence[str | int] | None = None) -> str:
         """Return a text of an answer as it may be shown; raises GuardrailBlocked. *steps* lead to it, if known."""
@@ -280,6 +300,11 @@ class Guardrails:
     def tool_rules(self) -> Sequence[tuple[Guardrail, ToolPolicy]]:
         """The rules that judge which tools are offered and called."""
         return [(one, one.search) for one in self.members if isinstance(one.search, ToolPolicy)]
+
+    @property
+    def goes_by_turns(self) -> bool:
+        """Whether it matters to which turn a message of a request belongs."""
+        return self._panels[Stage.INPUT].goes_by_turns
 
     @property
     def goes_by_fields(self) -> bool:

@@ -114,6 +114,13 @@ def blocked(
     return error
 
 
+def standing(error: GuardrailBlocked, where: str, findings: Sequence[Finding], **facts: str) -> GuardrailBlocked:
+    """Return *error* with *where* it is that it speaks of."""
+    named = type(error)(f"{error.message} It stands in {where}.", **{**error.facts, **facts})
+    named.findings = tuple(findings)
+    return named
+
+
 def take_verdict(
     guardrail: Guardrail, stage: Stage, kind: str, findings: list[Finding], place: str = "", *, count: int = 1
 ) -> None:

@@ -63,7 +63,9 @@ class Panel:
         self._is_placed = any(one.where != EVERYWHERE for one in mine)
         self.goes_by_fields = any(one.where.goes_by_fields for one in mine)
         """Whether it matters where in an answer a text stands."""
-        self._at: dict[str, Panel] = {}
+        self.goes_by_turns = any(one.where.latest_only for one in mine)
+        """Whether it matters to which turn a text belongs."""
+        self._at: dict[tuple[str, bool], Panel] = {}
         self._of: dict[tuple[bool, ...], Panel] = {}
         self.judges: list[tuple[Guardrail, Judge]] = []
         self.outside: list[tuple[Guardrail, OutsideJudge]] = []
@@ -79,15 +81,18 @@ class Panel:
         sparing = [one.search.may_find for one in mine if isinstance(one.search, Sparing)]
         self._sparing: Sequence[Callable[[str], bool]] | None = sparing if len(sparing) == len(mine) else None
 
-    def at(self, place: str, steps: Sequence[str | int] | None = None) -> Panel:
-        """Return those that look at a text in *place*; *steps* lead to it in an answer, where that is known."""
+    def at(self, place: str, steps: Sequence[str | int] | None = None, *, is_earlier: bool = False) -> Panel:
+        """Return those that look at a text in *place*; *steps* lead to it in an answer, where that is known.
+
+        It *is_earlier* in a message of a turn that is over.
+        """
         if not self._is_placed:
             return self
         if not (steps and self.goes_by_fields):
             steps = None
-            if (known := self._at.get(place)) is not None:
+            if (known := self._at.get((place, is_earlier))) is not None:
                 return known
-        looking = tuple(one.where.holds(place, steps) for one in self._members)
+        looking = tuple(one.where.holds(place, steps, is_earlier=is_earlier) for one in self._members)
         panel = self._of.get(looking)
         if panel is None:
             there = zip(self._members, looking, strict=True)
@@ -97,7 +102,7 @@ class Panel:
             if len(self._of) < _MOST_KEPT:
                 self._of[looking] = panel
         if steps is None and len(self._at) < _MOST_KEPT:
-            self._at[place] = panel
+            self._at[place, is_earlier] = panel
         return panel
 
     def screen(self, text: str, findings: list[Finding], place: str = "", own: Sequence[Span] | None = None) -> str:

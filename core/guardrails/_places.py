@@ -32,7 +32,9 @@ PLACES: Mapping[str, frozenset[str]] = {
 """What a rule calls a sort of place, and the words for the places of that sort."""
 QUOTED = tuple(sort for sort in PLACES if sort != "instructions")
 """All that a model is only to read: whoever writes the instructions of a call may order."""
-SETTINGS = ("places", "only", "except")
+TURNS = "turns"
+LATEST = "latest"
+SETTINGS = ("places", "only", "except", TURNS)
 """Settings that a rule of any check may have."""
 _SORTS: Mapping[str, str] = {word: sort for sort, words in PLACES.items() for word in words}
 _KEY = " key"
@@ -57,6 +59,8 @@ class Where:
     """Of answers these fields alone."""
     left_out: tuple[Field, ...] = ()
     """Of answers all but these."""
+    latest_only: bool = False
+    """Of the messages of a request not those of turns that are over."""
 
     @property
     def goes_by_fields(self) -> bool:
@@ -69,10 +73,16 @@ class Where:
         parts = [", ".join(sort.replace("_", " ") for sort in PLACES if sort in self.sorts)] if self.sorts else []
         parts += [f"only {', '.join(map(field_told, self.only))}"] if self.only else []
         parts += [f"not {', '.join(map(field_told, self.left_out))}"] if self.left_out else []
+        parts += ["only the latest turn"] if self.latest_only else []
         return "; ".join(parts)
 
-    def holds(self, place: str, steps: Sequence[str | int] | None = None) -> bool:
-        """Whether it looks at a text in *place*; *steps* lead to it in an answer, where that is known."""
+    def holds(self, place: str, steps: Sequence[str | int] | None = None, *, is_earlier: bool = False) -> bool:
+        """Whether it looks at a text in *place*; *steps* lead to it in an answer, where that is known.
+
+        It *is_earlier* in a message of a turn that is over.
+        """
+        if is_earlier and self.latest_only:
+            return False
         sort = sort_of(place)
         if sort and self.sorts and sort not in self.sorts:
             return False
@@ -104,7 +114,15 @@ def where_of(settings: Mapping[str, Any], usual: Iterable[str] = ()) -> Where:
         sorts = frozenset({ANSWER})
     if (only or left_out) and sorts and ANSWER not in sorts:
         raise Invalid("only and except name fields of answers, so places has to have answer.")
-    return EVERYWHERE if not (sorts or only or left_out) else Where(sorts, only, left_out)
+    where = Where(sorts, only, left_out, _latest_only(settings))
+    return EVERYWHERE if where == EVERYWHERE else where
+
+
+def _latest_only(settings: Mapping[str, Any]) -> bool:
+    turns: Any = settings.get(TURNS, "all")
+    if turns not in ("all", LATEST):
+        raise Invalid(f"{TURNS} is 'all', for every message of a request, or '{LATEST}', for those of the latest turn.")
+    return turns == LATEST
 
 
 def without_places(settings: Mapping[str, Any]) -> Mapping[str, Any]:

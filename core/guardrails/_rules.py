@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from core.detection import Detector
 from core.errors import Invalid
-from core.guardrails._places import EVERYWHERE, Where, where_of, without_places
+from core.guardrails._places import EVERYWHERE, LATEST, TURNS, Where, where_of, without_places
 
 RESTORE = "restore"
 """The setting of every rule that replaces: whether its caller gets back what the model never saw."""
@@ -189,6 +189,8 @@ def guardrail_of(rule: GuardrailTerms) -> Guardrail:
     where = where_of(settings, usual_places(rule.check))
     if where.goes_by_fields and rule.stages != frozenset({Stage.OUTPUT}):
         raise Invalid("only and except name fields of answers, so such a rule is for the side output alone.")
+    if where.latest_only:
+        _require_for_turns(rule)
     own = settings_text(without_places(settings))
     return Guardrail(
         rule.name,
@@ -201,6 +203,16 @@ def guardrail_of(rule: GuardrailTerms) -> Guardrail:
         where,
         restores=restores,
     )
+
+
+def _require_for_turns(rule: GuardrailTerms) -> None:
+    """Go on only if a rule may pass over turns that are over; raises Invalid."""
+    if rule.action not in (Action.NOTE, Action.BLOCK):
+        raise Invalid(
+            f"{TURNS} is '{LATEST}' for rules that note or block: what is taken out comes again with the next turn."
+        )
+    if Stage.INPUT not in rule.stages:
+        raise Invalid(f"{TURNS} says which messages of a request are read, so such a rule is for the side input.")
 
 
 def _without_restore(rule: GuardrailTerms) -> tuple[dict[str, Any], bool]:

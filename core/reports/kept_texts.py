@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from core.guardrails import ANSWER
 from core.json_leaves import Steps, with_texts
+from core.messages.turns import earlier_items
 from core.reports.reading import Reading
 from core.sealed_texts import CannotOpen, opened_payload
 from core.tables import GenerationRow, Payload
@@ -36,6 +37,8 @@ class KeptText:
     place: str
     steps: tuple[str | int, ...] = ()
     """What leads to it in an answer."""
+    is_earlier: bool = False
+    """Whether it is in a message of a turn that is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +85,18 @@ def kept_texts(reading: Reading, ids: Sequence[str], route: str, now: datetime) 
                     call_id=row.id,
                     tenant=reading.name_of(row.tenant_id),
                     at=row.started_at,
-                    asked=list(asked_texts(asked)),
+                    asked=messages_texts(asked),
                     answered=answered_texts(value_of(answered)),
                 )
             )
     return texts
+
+
+def messages_texts(messages: Any) -> Sequence[KeptText]:
+    """Return the texts of the messages that are kept of a call, and of which of them their turn is over."""
+    over = earlier_items(messages)
+    listed = cast("list[Any]", messages) if isinstance(messages, list) else [messages]
+    return [replace(text, is_earlier=at in over) for at, one in enumerate(listed) for text in asked_texts(one)]
 
 
 def asked_texts(value: Any, place: str = "") -> Iterator[KeptText]:

@@ -130,7 +130,11 @@ def _fields(visit: Visit, rule: GuardrailRule | None, key: str) -> dict[str, Any
     route = right.selectbox("On", routes, routes.index(rule.route) if rule and rule.route else 0, key=f"route_{key}")
     given = rule.settings if rule else {}
     placed = places.ask(
-        check_name, given, key, has_fields=stages == ["output"] or not {"only", "except"}.isdisjoint(given)
+        check_name,
+        given,
+        key,
+        has_fields=stages == ["output"] or not {"only", "except"}.isdisjoint(given),
+        has_turns="input" in stages and action in ("note", "block"),
     )
     shown = places.beside(given)
     told = " ".join((check.__doc__ or "").replace("``", "").split())

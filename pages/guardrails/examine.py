@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import ProctorError
 from core.guardrails import Action, Stage
-from core.reports.kept_texts import answered_texts, asked_texts, value_of
+from core.reports.kept_texts import answered_texts, messages_texts, value_of
 from core.tenants import Permission, Tenant
 from core.trials import LONGEST_EXAMINED, Examined
 from pages.guardrails import words
@@ -93,7 +93,7 @@ def _answer(visit: Visit, text: str, side: Stage, tenant: Tenant, *, route: str,
         _shown(trials.text(visit.principal, text, side, tenant.id, route), words.SIDES[side.value])
         return
     call = visit.runtime.reports.call(visit.principal, call_id)
-    asked = [(Stage.INPUT, one) for one in asked_texts(call.asked)]
+    asked = [(Stage.INPUT, one) for one in messages_texts(call.asked)]
     texts = [*asked, *((Stage.OUTPUT, one) for one in answered_texts(value_of(call.value)))]
     if not texts:
         st.caption(":material/info: Of this call no text is kept.")

@@ -20,7 +20,7 @@ def beside(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in settings.items() if name not in SETTINGS}
 
 
-def ask(check: str, settings: Mapping[str, Any], key: str, *, has_fields: bool) -> Mapping[str, Any]:
+def ask(check: str, settings: Mapping[str, Any], key: str, *, has_fields: bool, has_turns: bool) -> Mapping[str, Any]:
     """Ask where a rule looks that looks for *check*; return the settings that say it, none for what is usual."""
     if check == _CALLS:
         return {}
@@ -44,6 +44,15 @@ def ask(check: str, settings: Mapping[str, Any], key: str, *, has_fields: bool) 
         found["except"] = _lines(
             left_out, "Not in these fields of an answer", settings.get("except", ()), f"except_{key}"
         )
+    if has_turns and st.toggle(
+        "Only the latest turn",
+        value=settings.get("turns") == "latest",
+        key=f"turns_{key}_{check}",
+        help="Programs send earlier messages again with each call, so one that was refused would stop the conversation "
+        "for good. What stands behind the last answer is looked at, and what the system says. Rules that take "
+        "something out read all.",
+    ):
+        found["turns"] = "latest"
     return {name: value for name, value in found.items() if value}
 
 

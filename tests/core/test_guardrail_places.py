@@ -28,6 +28,7 @@ from core.guardrails import (
     sort_of,
     where_of,
 )
+from core.messages.turns import earlier_items
 from core.partials import open_text
 from core.principals import LOCAL_OPERATOR
 from core.response_models import partial
@@ -70,6 +71,8 @@ def test_every_place_is_of_a_sort() -> None:
         ({"except": ["$.a..b"]}, "except has '$.a..b', which is no path of a field: write it as $.lines[*].note."),
         ({"except": ["a[x]"]}, "except has 'a[x]', which is no path of a field"),
         ({"only": ["a"], "places": ["user"]}, "only and except name fields of answers, so places has to have answer."),
+        ({"turns": "last"}, "turns is 'all', for every message of a request, or 'latest', for those of the latest"),
+        ({"turns": "latest"}, "turns is 'latest' for rules that note or block: what is taken out comes again with the"),
     ],
 )
 def test_what_is_no_place_is_told(given: dict[str, Any], says: str) -> None:
@@ -256,3 +259,59 @@ def test_a_claim_by_field_holds_on_every_way(ways: dict[str, Any], proctor: Rig)
     policy = proctor.written(heard.generation.id).policy
     assert policy is not None
     assert policy["guardrails"][-1]["places"] == "not $.customer"
+
+
+# ── Only the latest turn ──────────────────────────────────────────────────────────────────────────────────────────────
+
+IN = frozenset({Stage.INPUT})
+FOUND, CLEAN = f"Write to {MAIL}.", "Go on."
+TURNS: list[tuple[list[tuple[str, str]], int | None]] = [
+    ([("user", FOUND)], 0),
+    ([("user", FOUND), ("assistant", "No."), ("user", CLEAN)], None),
+    ([("user", CLEAN), ("assistant", FOUND), ("user", CLEAN)], None),
+    ([("user", CLEAN), ("assistant", "No."), ("user", FOUND)], 2),
+    ([("system", FOUND), ("user", CLEAN), ("assistant", "No."), ("user", CLEAN)], 0),
+    ([("user", CLEAN), ("assistant", "No."), ("user", CLEAN), ("assistant", FOUND)], 3),
+    ([("user", FOUND), ("assistant", "Is that")], 0),
+    ([("user", FOUND), ("assistant", "No."), ("user", CLEAN), ("user", CLEAN), ("assistant", "So")], None),
+]
+"""Conversations, and the message by which they are refused."""
+
+
+@pytest.mark.parametrize(("said", "refused"), TURNS)
+def test_a_rule_may_read_only_the_latest_turn(said: list[tuple[str, str]], refused: int | None) -> None:
+    """What was refused once stops no conversation for good, at any door; a refusal says which message it is about."""
+    messages = [{"role": role, "content": text} for role, text in said]
+    chat, responses = (DIALECTS[name] for name in (DialectName.CHAT, DialectName.RESPONSES))
+    bodies = [
+        chat.read(json.dumps({"model": "m", "messages": messages}).encode()),
+        responses.read(json.dumps({"model": "m", "input": messages}).encode()),
+    ]
+    first = next(at for at, (_, text) in enumerate(said) if MAIL in text)
+    for setting, at in (({"turns": "latest"}, refused), ({}, first)):
+        by, told = rules("personal", Action.BLOCK, IN, **setting), list[str]()
+        try:
+            by.screen_messages(as_messages(*messages), Stage.INPUT, [])
+        except GuardrailBlocked as error:
+            told.append(error.message)
+        for one in bodies:
+            try:
+                asked_as_allowed(by, one, [])
+            except GuardrailBlocked as error:
+                told.append(error.message)
+        assert len(told) == (0 if at is None else 3)
+        if told:
+            assert len(said) == 1 or told[0].endswith(f"It stands in message {(at or 0) + 1} of {len(said)}.")
+            assert f"$.messages[{at}]" in told[1]
+            assert f"$.input[{at}]" in told[2]
+
+
+def test_results_of_tools_are_of_the_turn_in_which_they_come() -> None:
+    """A call that was answered is over, and what answers it is asked now, in whatever form a dialect has it."""
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": json.dumps({"to": MAIL})}
+    result = {"type": "function_call_output", "call_id": "c", "output": "done"}
+    over = earlier_items([{"role": "user", "content": FOUND}, {"type": "reasoning"}, call, result])
+    assert sorted(over) == [0, 1, 2]
+    assert not earlier_items("text")
+    with pytest.raises(Invalid, match="so such a rule is for the side input"):
+        rules("personal", Action.NOTE, OUT, turns="latest")
