@@ -30,7 +30,7 @@ from core.guardrails import ANSWER, HELD, Finding, Guardrails, Stage, standing
 from core.json_leaves import Steps, with_texts
 from core.json_schemas import is_plain_name, json_path
 from core.json_texts import as_python_reads, exactly, exactly_written
-from core.messages.turns import earlier_items
+from core.messages.turns import earlier_listed
 from core.providers import Answer
 
 TWICE = b"\\\\"
@@ -159,7 +159,7 @@ def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: 
 
 def earlier_in(body: Mapping[str, Any]) -> frozenset[Turn]:
     """Return where in the *body* of a request messages of turns that are over stand."""
-    return frozenset((name, at) for name in _MESSAGES for at in earlier_items(body.get(name)))
+    return frozenset((name, at) for name in _MESSAGES for at in earlier_listed(body.get(name)))
 
 
 def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding], over: Collection[Turn] = ()) -> Screen:

@@ -24,7 +24,7 @@ def earlier(roles: Sequence[str]) -> Collection[int]:
     return frozenset(at for at in range(last + 1) if roles[at] not in _ALWAYS)
 
 
-def earlier_items(items: Any) -> Collection[int]:
+def earlier_listed(items: Any) -> Collection[int]:
     """Return what :func:`earlier` does of messages or items as a body has them; nothing of what is no list."""
     return earlier([_role(one) for one in cast("list[Any]", items)]) if isinstance(items, list) else ()
 

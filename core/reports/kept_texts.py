@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from core.guardrails import ANSWER
 from core.json_leaves import Steps, with_texts
-from core.messages.turns import earlier_items
+from core.messages.turns import earlier_listed
 from core.reports.reading import Reading
 from core.sealed_texts import CannotOpen, opened_payload
 from core.tables import GenerationRow, Payload
@@ -94,7 +94,7 @@ def kept_texts(reading: Reading, ids: Sequence[str], route: str, now: datetime) 
 
 def messages_texts(messages: Any) -> Sequence[KeptText]:
     """Return the texts of the messages that are kept of a call, and of which of them their turn is over."""
-    over = earlier_items(messages)
+    over = earlier_listed(messages)
     listed = cast("list[Any]", messages) if isinstance(messages, list) else [messages]
     return [replace(text, is_earlier=at in over) for at, one in enumerate(listed) for text in asked_texts(one)]
 

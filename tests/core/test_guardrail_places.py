@@ -28,7 +28,7 @@ from core.guardrails import (
     sort_of,
     where_of,
 )
-from core.messages.turns import earlier_items
+from core.messages.turns import earlier_listed
 from core.partials import open_text
 from core.principals import LOCAL_OPERATOR
 from core.response_models import partial
@@ -310,8 +310,8 @@ def test_results_of_tools_are_of_the_turn_in_which_they_come() -> None:
     """A call that was answered is over, and what answers it is asked now, in whatever form a dialect has it."""
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": json.dumps({"to": MAIL})}
     result = {"type": "function_call_output", "call_id": "c", "output": "done"}
-    over = earlier_items([{"role": "user", "content": FOUND}, {"type": "reasoning"}, call, result])
+    over = earlier_listed([{"role": "user", "content": FOUND}, {"type": "reasoning"}, call, result])
     assert sorted(over) == [0, 1, 2]
-    assert not earlier_items("text")
+    assert not earlier_listed("text")
     with pytest.raises(Invalid, match="so such a rule is for the side input"):
         rules("personal", Action.NOTE, OUT, turns="latest")
