@@ -265,7 +265,9 @@ class Corridor:
             while True:
                 piece = next(pieces)
                 if not policy.guardrails.waits and (partial := shown.of(piece)) is not None:
-                    yield replace(partial, remaining=record.remaining()) if is_first else partial
+                    if is_first:
+                        partial = replace(partial, remaining=record.remaining(), not_judged=record.findings.not_judged)
+                    yield partial
                     is_first = False
         except StopIteration as end:
             return end.value

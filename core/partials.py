@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ class Partial:
     """Whether it is of use only with those before it."""
     remaining: Remaining | None = None
     """What is left of limits and budget as the answer begins; of the first only."""
+    not_judged: Sequence[str] = ()
+    """The rules by which something of the request went on without a verdict; of the first only."""
 
 
 Shown = Guardrails | GivenBack

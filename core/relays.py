@@ -281,7 +281,12 @@ class RelayCorridor(Corridor):
             while True:
                 piece = next(pieces)
                 if isinstance(piece, VendorResponse):
-                    head = replace(piece, generation_id=record.id, remaining=record.remaining())
+                    head = replace(
+                        piece,
+                        generation_id=record.id,
+                        remaining=record.remaining(),
+                        not_judged=record.findings.not_judged,
+                    )
                     if piece.frames is not None:  # what came whole although a stream was asked for is screened whole
                         yield head
                     continue
@@ -298,7 +303,8 @@ class RelayCorridor(Corridor):
         except StopIteration as end:
             reply, rest = end.value, frames.rest()
             told = cast("VendorResponse", reply.answer.raw)
-            if told.frames is not None and (frames.is_altered or policy.guardrails.tool_rules):
+            rules = policy.guardrails
+            if told.frames is not None and (frames.is_altered or rules.tool_rules or rules.only_notes):
                 told = screened_told(told, asked, policy.guardrails, record, reply.outcome)
             return reply, told, (*held, *rest)
         except ProctorError as error:

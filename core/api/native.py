@@ -25,7 +25,7 @@ from core.api.problem import MEDIA_TYPE, Problem
 from core.api.problems import internal_error, problem, too_large, too_slow
 from core.api.readers import Readers
 from core.api.repeats import Answered, Repeats, key_of
-from core.api.response_headers import GENERATION, left_of, told_of
+from core.api.response_headers import GENERATION, left_of, told_of, unjudged
 from core.api.sent_bodies import MOST_BODY_BYTES, announced_bytes, body_of
 from core.api.streams import EventStream, partial_event
 from core.documents import as_json, fresh, stored
@@ -251,7 +251,8 @@ class Native:
                 if not isinstance(progress, Partial):
                     return _ending(progress, streamed=True), progress
                 if progress.remaining is not None:
-                    call.headers = {GENERATION: asked.id or "", **left_of(progress.remaining)}
+                    told = {**left_of(progress.remaining), **unjudged(progress.not_judged)}
+                    call.headers = {GENERATION: asked.id or "", **told}
                 call.show(partial_event(progress), goes_on=progress.goes_on)
         except ProctorError as error:
             made = error.facts.get("generation")

@@ -13,7 +13,7 @@ from core.api.limit_headers import with_limits
 from core.api.problem import Problem
 from core.api.problems import internal_error, problem
 from core.api.repeats import Answered
-from core.api.response_headers import ATTEMPTS, GENERATION, MODEL, left_of, told_of
+from core.api.response_headers import ATTEMPTS, GENERATION, MODEL, left_of, told_of, unjudged
 from core.api.streams import HEADERS
 from core.clock import Clock
 from core.dialects import Dialect, Frames, RelayRequest, VendorResponse
@@ -87,6 +87,7 @@ class RelayAnswer:
         if self._frames is not None:
             self._kept = bytearray() if keeps else None
             told = {GENERATION: head.generation_id, MODEL: head.answered_by, **left_of(head.remaining)}
+            told |= unjudged(head.not_judged)
             if head.attempts:
                 told[ATTEMPTS] = str(head.attempts)
             self._call.headers = {**self._limited(head, head.remaining), **told}
@@ -98,11 +99,17 @@ class RelayAnswer:
 
     def _ending(self, generation: Generation) -> Ending:
         if self._frames is not None:
-            return self._streamed(b"", told_of(generation))
+            return self._streamed(self._late(generation), told_of(generation))
         head = cast("VendorResponse", self._head)
         headers = {**self._limited(head, generation.remaining), **told_of(generation)}
         ending = Ending(head.status, head.body, headers, streamed=False)
         return ending if head.kept is None else replace(ending, again=replace(ending, body=head.kept))
+
+    def _late(self, generation: Generation) -> bytes:
+        """Return what is told behind a stream of what was not judged since it began: a comment, which no SDK reads."""
+        head = cast("VendorResponse", self._head)
+        told = unjudged([one for one in generation.not_judged if one not in head.not_judged])
+        return b"".join(b": %b: %b\n\n" % (name.encode(), text.encode()) for name, text in told.items())
 
     def _limited(self, head: VendorResponse, remaining: Remaining) -> dict[str, str]:
         return with_limits(self._dialect, head.headers, remaining.limits, self._clock.now())

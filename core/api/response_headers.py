@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.record import Generation, Remaining
 
 GENERATION = "X-Proctor-Generation-Id"
@@ -21,6 +23,8 @@ ESTIMATED = "X-Proctor-Estimated"
 """On a count of tokens that is ours: no vendor was asked."""
 REMAINING = "X-Proctor-Remaining-"
 """How the names of headers begin that say what is left, of the moment and not of the answer."""
+NOT_JUDGED = "X-Proctor-Not-Judged"
+"""Which guardrails let something go on without a verdict, since whoever they ask did not answer."""
 BUDGET_RESETS = "X-Proctor-Budget-Resets-At"
 _NANO = 1_000_000_000
 
@@ -28,6 +32,7 @@ _NANO = 1_000_000_000
 def told_of(generation: Generation) -> dict[str, str]:
     """Return the headers of an answer that is known as a whole: a stream's begin before any of it is."""
     told = {GENERATION: generation.id, ATTEMPTS: str(len(generation.attempts)), **left_of(generation.remaining)}
+    told |= unjudged(generation.not_judged)
     if generation.cost_nano_usd is not None:
         told[COST] = _dollars(generation.cost_nano_usd)
     if generation.model is not None:
@@ -42,6 +47,11 @@ def left_of(remaining: Remaining) -> dict[str, str]:
         told[f"{REMAINING}Budget-Usd"] = _dollars(budget.nano_usd)
         told[BUDGET_RESETS] = budget.resets_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     return told
+
+
+def unjudged(rules: Sequence[str]) -> dict[str, str]:
+    """Return the header of the *rules* by which something went on without a verdict; none where all judged."""
+    return {NOT_JUDGED: ", ".join(plain(one).replace(",", "%2C") for one in rules)} if rules else {}
 
 
 def plain(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,5 +34,7 @@ class VendorResponse:
     """How many calls it took, of a stream of which nothing was passed on before it was judged; else 0."""
     remaining: Any = field(default=None, repr=False)
     """What is left of the caller's limits and budget as it begins (``core.record``)."""
+    not_judged: Sequence[str] = ()
+    """The rules by which something has gone on without a verdict as it begins."""
     kept: bytes | None = field(default=None, repr=False)
     """The body as it may be kept, where data were put back into it that nobody but the caller gets."""

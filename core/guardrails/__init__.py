@@ -301,6 +301,12 @@ class Guardrails:
         """The rules that judge which tools are offered and called."""
         return [(one, one.search) for one in self.members if isinstance(one.search, ToolPolicy)]
 
+    @cached_property
+    def only_notes(self) -> bool:
+        """Whether there is a rule for answers that finds something and changes nothing: no stream shows that."""
+        notes = any(one.action is Action.NOTE and Stage.OUTPUT in one.stages for one in self.members)
+        return notes or bool(self._panels[Stage.OUTPUT].outside)
+
     @property
     def goes_by_turns(self) -> bool:
         """Whether it matters to which turn a message of a request belongs."""

@@ -63,13 +63,11 @@ class OutsideJudges:
 
     def verdict(self, terms: OutsideTerms, stage: Stage, text: str) -> Verdict:
         """Return what a judge says of one *text*; raises NotJudged."""
-        key, now = (terms, stage, sha256(text.encode(errors="surrogatepass")).digest()), self._clock.monotonic()
-        with self._lock:
-            until, said = self._alone.get(key, (0.0, None))
-        if said is None or until < now:
+        if (said := self._remembered(terms, stage, text)) is None:
+            until = self._clock.monotonic() + _KEPT_SECONDS
             said = self.verdicts({terms: [text]}, stage)[terms, stage, text]
             with self._lock:
-                self._alone[key] = now + _KEPT_SECONDS, said
+                self._alone[_key(terms, stage, text)] = until, said
                 while len(self._alone) > _KEPT:
                     self._alone.popitem(last=False)
         if isinstance(said, NotJudged):
@@ -77,14 +75,19 @@ class OutsideJudges:
         return said
 
     def verdicts(self, asked: Mapping[OutsideTerms, Sequence[str]], stage: Stage) -> Heard:
-        """Return what each judge says of its texts; all are asked side by side."""
+        """Return what each judge says of its texts, or has just said of one alone; all are asked side by side."""
         began = self._clock.monotonic()
+        said: dict[tuple[OutsideTerms, Stage, str], Verdict | NotJudged] = {
+            (terms, stage, text): known
+            for terms, texts in asked.items()
+            for text in texts
+            if (known := self._remembered(terms, stage, text)) is not None
+        }
         out: list[tuple[OutsideTerms, Sequence[str], Future[Sequence[Verdict]]]] = [
             (terms, part, self._pool.submit(self._asked, terms, stage, part, began + terms.seconds))
             for terms, texts in asked.items()
-            for part in _parts(dict.fromkeys(texts))
+            for part in _parts(dict.fromkeys(text for text in texts if (terms, stage, text) not in said))
         ]
-        said: dict[tuple[OutsideTerms, Stage, str], Verdict | NotJudged] = {}
         for terms, part, future in out:
             try:
                 found: Sequence[Verdict | NotJudged] = future.result(
@@ -100,6 +103,12 @@ class OutsideJudges:
             said |= {(terms, stage, text): one for text, one in zip(part, found, strict=True)}
             self._note(terms, found[0])
         return said
+
+    def _remembered(self, terms: OutsideTerms, stage: Stage, text: str) -> Verdict | NotJudged | None:
+        """Return what was said of a text that was asked about alone, a moment ago."""
+        with self._lock:
+            until, said = self._alone.get(_key(terms, stage, text), (0.0, None))
+        return said if until >= self._clock.monotonic() else None
 
     def not_public(self, addresses: Collection[str]) -> Collection[str]:
         """Return those of *addresses* that lead inside, or of which that is not known within a moment."""
@@ -157,6 +166,10 @@ class OutsideJudges:
         reason = said.reason if isinstance(said, NotJudged) else ""
         if self._failing.note(terms, reason):
             log().warning("guardrail_unjudged", host=terms.host, reason=reason, goes_on=terms.goes_on)
+
+
+def _key(terms: OutsideTerms, stage: Stage, text: str) -> tuple[OutsideTerms, Stage, bytes]:
+    return terms, stage, sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _parts(texts: Mapping[str, None]) -> Iterator[Sequence[str]]:

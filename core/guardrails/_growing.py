@@ -81,7 +81,8 @@ class ScreenedText:
         self._waiting.clear()
         self._waiting_size = 0
         if is_last and self._panel.outside:
-            news, self._text = self._panel.screen(self._text, []), ""  # nothing was shown, so this is all of it
+            news = self._panel.screen(self._text, [])  # nothing was shown, so this is all of it
+            self._told, self._text = self._start + len(self._text), ""
             self._shown.append(news)
             return news
         if is_last:

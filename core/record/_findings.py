@@ -49,6 +49,12 @@ class Findings:
         """How long all looks took; ``None`` where there was none."""
         return self._seconds * 1000 if self._has_looked else None
 
+    @property
+    def not_judged(self) -> Sequence[str]:
+        """The rules by which something went on without a verdict, each once."""
+        let_go = (key for key in self._counts if key.kind == NOT_JUDGED and key.action != Action.BLOCK)
+        return sorted({key.guardrail for key in let_go})
+
     @contextmanager
     def looking(self, stage: Stage) -> Generator[list[Finding]]:
         """Time one look at the texts of *stage*, and take in what it adds to the list, also where that blocks."""

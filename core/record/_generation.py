@@ -50,6 +50,8 @@ class Generation:
     """What its messages held beside text: kind, type, size and hash of each image and document."""
     kept: JsonValue | None = None
     """The same as it is kept, where data were put back into it that nobody but the caller gets."""
+    not_judged: Sequence[str] = ()
+    """The rules by which something of it went on without a verdict."""
     remaining: Remaining = NOTHING_TOLD
     """What is left of limits and budget, now that it has ended."""
 

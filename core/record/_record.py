@@ -107,7 +107,9 @@ class Record:
                 ) from failure
             # A row that is there already tells of a transaction that had seemed to fail; the backlog looks at both.
             self._keep(backlog, self.generation, error)
-        self.generation = replace(self.generation, remaining=self._remaining_after(error))
+        self.generation = replace(
+            self.generation, remaining=self._remaining_after(error), not_judged=self.findings.not_judged
+        )
         if isinstance(error, ProctorError):
             error.facts |= {
                 "generation_id": self.id,

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlmodel import Session, col, select
 
 from core.errors import NotFound
+from core.guardrails import NOT_JUDGED, Action
 from core.payload_terms import PayloadTerms
 from core.reports.guardrails import RecordedFinding, findings_of
 from core.reports.reading import Reading
@@ -150,6 +151,12 @@ class Call:
     """When prompts and answers are deleted; ``None`` where none are kept (any more)."""
     shut: str = ""
     """Why prompts and answers that are kept cannot be opened, where that is so."""
+
+    @property
+    def not_judged(self) -> Sequence[str]:
+        """The guardrails by which something went on without a verdict, each once."""
+        let_go = (one for one in self.findings if one.kind == NOT_JUDGED and one.action != Action.BLOCK)
+        return sorted({one.guardrail for one in let_go})
 
     @property
     def keeping(self) -> str:

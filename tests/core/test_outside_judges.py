@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from core.clock import ManualClock
 from core.dialects import DIALECTS, DialectName
 from core.errors import GuardrailBlocked, GuardrailUnavailable, Invalid
+from core.frame_screens import AllowedTexts
 from core.guardrails import (
     NOT_JUDGED,
     Action,
@@ -27,10 +28,12 @@ from core.guardrails import (
 )
 from core.messages import Message
 from core.outgoing import Outgoing
+from core.screened_frames import ScreenedFrames
 from core.screened_places import AnswerScreen, asked_as_allowed, body_as_allowed
 from core.settings import Settings
 from core.trials import examined
 from tests.conftest import START
+from tests.core.test_screened_frames import STREAMS, frames_of
 from tests.wire.guards import GuardServer, moderated
 
 HERE = (ip_network("127.0.0.1/32"),)
@@ -203,6 +206,19 @@ def test_who_does_not_answer_as_he_should_has_judged_nothing(odd: str, check: st
         assert list(rig.services.failing.values()) != []
         if server.gate is not None:
             server.gate.set()
+        rig.services.close()
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_a_stream_in_a_dialect_comes_whole_once_it_is_judged(dialect: DialectName) -> None:
+    """All of it, byte for byte."""
+    with GuardServer() as server:
+        rig = Rig(server)
+        stream = b"".join(STREAMS[dialect](["Hello ", "world"], ['{"a":', '"b"}']))
+        screening = ScreenedFrames(AllowedTexts(rig.rules("webhook")), DIALECTS[dialect].places, tools=["send_mail"])
+        frames = [one for fed in frames_of(dialect, stream) for one in fed]
+        shown = [one for frame in frames for one in screening.of([frame])]
+        assert b"".join(one.outward for one in (*shown, *screening.rest())) == stream
         rig.services.close()
 
 
