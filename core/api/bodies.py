@@ -218,9 +218,7 @@ class Generation(BaseModel):
     reask_of: str | None = Field(description="The generation whose invalid answer the client itself asks again for.")
     not_judged: list[str] = Field(description="The guardrails by which something went on without a verdict.")
     saved_nano_usd: int = Field(description="What that answer had cost.")
-    media: list[dict[str, Any]] = Field(
-        description="What the messages held beside text: kind, type, size and hash of each image and document."
-    )
+    media: list[dict[str, Any]] = Field(description="Of each image and document: kind, type, size and hash.")
     trace: list[Step]
     duration_ms: float
     ttft_ms: float | None

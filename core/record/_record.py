@@ -85,10 +85,10 @@ class Record:
         tell_fault(error, self.id, self._running.request_id)
         if isinstance(error, GuardrailBlocked):
             self.findings.blocked(error)
-        if error is not None and not isinstance(error, Exhausted):
-            self.step(*last_step(error))
-        elif isinstance(error, Exhausted):
+        if isinstance(error, Exhausted):
             self.step("attempt", "exhausted", error.message)
+        elif error is not None:
+            self.step(*last_step(error))
         self.generation = self._running.summed_up(outcome, (self._clock.monotonic() - self._running.began) * 1000)
         try:
             self._write(self.generation, error)
@@ -107,9 +107,8 @@ class Record:
                 ) from failure
             # A row that is there already tells of a transaction that had seemed to fail; the backlog looks at both.
             self._keep(backlog, self.generation, error)
-        self.generation = replace(
-            self.generation, remaining=self._remaining_after(error), not_judged=self.findings.not_judged
-        )
+        told, unjudged = self.generation, self.findings.not_judged
+        self.generation = replace(told, remaining=self._remaining_after(error), not_judged=unjudged)
         if isinstance(error, ProctorError):
             error.facts |= {
                 "generation_id": self.id,
@@ -154,8 +153,7 @@ class Record:
         if isinstance(error, BudgetExceeded):
             facts = error.facts
             left = facts["limit_nano_usd"] - facts["spent_nano_usd"] - facts["held_nano_usd"]
-            resets_at = datetime.fromisoformat(facts["resets_at"])
-            return replace(remaining, budget=BudgetLeft(max(0, left), resets_at))
+            return replace(remaining, budget=BudgetLeft(max(0, left), datetime.fromisoformat(facts["resets_at"])))
         return remaining
 
     def governed_by(self, policy: Policy) -> None:
