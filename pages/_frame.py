@@ -84,6 +84,14 @@ MENU = (
     ),
     Entry(
         "Configure",
+        "privacy",
+        "Privacy",
+        "person_off",
+        P.USERS_ERASE,
+        "What is kept of one of your users: given out, or erased.",
+    ),
+    Entry(
+        "Configure",
         "routes",
         "Routes",
         "alt_route",

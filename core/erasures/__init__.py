@@ -34,7 +34,7 @@ from core.tables import GenerationRow, Payload, Tenant
 from core.visibility import present, visible
 
 MOST_LISTED = 50
-_LONGEST_USER = 512
+LONGEST_USER = 512
 _ADD = """
     INSERT INTO erasure (tenant_id, user_hash, at, certificate_id, actor, calls, payloads, answers, sentences)
     VALUES (:tenant_id, :user_hash, :at, :certificate_id, :actor, 0, 0, 0, 0) ON CONFLICT DO NOTHING
@@ -235,8 +235,8 @@ class Erasures:
 
 def checked_user(user: str) -> str:
     """Return the name of a user as callers send it; raises Invalid where none can."""
-    if not user or len(user) > _LONGEST_USER:
-        raise Invalid(f"Name the user as callers do in 'user': 1 to {_LONGEST_USER} characters.")
+    if not user or len(user) > LONGEST_USER:
+        raise Invalid(f"Name the user as callers do in 'user': 1 to {LONGEST_USER} characters.")
     return user
 
 

@@ -21,6 +21,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "flags": ("tenant", "flag", "page"),
     "guardrails": ("tenant", "range"),
     "people": ("person", "page"),
+    "privacy": ("tenant",),
     "routes": ("route",),
     "providers": ("provider", "tenant"),
     "prices": ("tenant",),

@@ -40,6 +40,7 @@ from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.reports import CallFilter, ChangeFilter, Window
 from core.runtime import Runtime
 from core.settings import ROOT, Settings
+from core.user_exports import KeptUser
 from pages import _exports
 from pages.calls.files import Document, digest
 from pages.guardrails.files import CaughtWanted
@@ -66,6 +67,8 @@ ASKED: dict[str, Callable[[Ground | None], Any]] = {
     "prices/list": lambda of: PriceList(id_of(of) or "", START),
     "prices/overrides": lambda of: PriceList(id_of(of) or "", START),
     "prices/old-figures": lambda of: of.repricing_id if of else "",
+    "privacy/user": lambda of: KeptUser(id_of(of) or "", ("0" * 32,)),
+    "privacy/certificate": lambda of: of.certificate_id if of else "",
     "schemas/list": lambda of: SchemaList("", "Name", WINDOW, id_of(of)),
     "spend/table": lambda of: SpendTable("tenants", WINDOW, id_of(of)),
     "spend/table schemas": lambda of: SpendTable("schemas", WINDOW, id_of(of)),

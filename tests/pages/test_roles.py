@@ -63,6 +63,7 @@ OFFERED = {
     "guardrails": {"new_rule": (P.GUARDRAILS_WRITE, "one"), "FormSubmitter:try-Try": (P.GUARDRAILS_READ, "one")},
     "people": {"invite": (P.PEOPLE_WRITE, "all")},
     "playground": dict.fromkeys(("add_column", "run", "run_often"), (P.GENERATIONS_WRITE, "one")),
+    "privacy": {"FormSubmitter:look-Look up": (P.USERS_ERASE, "one")},
     "prices": dict.fromkeys(("anew", "price", "set_price", "withdraw"), (P.PRICES_WRITE, "one")),
     "routes": {
         "breaker_by_hand": (P.BREAKERS_WRITE, "all"),
