@@ -13,7 +13,7 @@ from pages.kit.exports import export
 from pages.kit.frames import grid, pd
 from pages.kit.markup import code
 from pages.kit.page import Visit
-from pages.privacy.files import CERTIFICATE
+from pages.privacy import files
 
 
 def draw(visit: Visit, tenant: Tenant | None) -> None:
@@ -57,7 +57,7 @@ def _line(one: Certificate) -> dict[str, object]:
 def _told(found: Sequence[Certificate], picked: int | None) -> None:
     one = found[picked if picked is not None and picked < len(found) else 0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        export("Certificate", CERTIFICATE, one.id, name=f"erasure-{one.id}.json")
+        export("Certificate", files.CERTIFICATE, one.id, name=f"erasure-{one.id}.json")
         which = "of the newest" if picked is None else "of the line that was clicked"
         st.markdown(f":small[{which}, {code(one.id)}]", width="content")
     if any(not shown.done_at for shown in found):

@@ -14,7 +14,7 @@ from pages.kit.exports import export
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 from pages.kit.reasons import reason
-from pages.privacy.files import USER
+from pages.privacy import files
 
 _ASKED = "privacy_asked"
 _EVERY_TENANT = "every tenant that you see"
@@ -55,7 +55,7 @@ def _offer(visit: Visit, asked: _Asked, tenant: Tenant | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if tenant and found.calls and visit.may(Permission.GENERATIONS_READ, tenant.id):
             kept = visit.runtime.user_exports.user(visit.principal, asked.user, tenant)
-            export("All that is kept", USER, kept, name=f"user-{tenant.name}-{visit.now:%Y-%m-%d}.jsonl")
+            export("All that is kept", files.USER, kept, name=f"user-{tenant.name}-{visit.now:%Y-%m-%d}.jsonl")
         if visit.may_over(Permission.USERS_ERASE, asked.tenant_id) and st.button(
             "Erase…", icon=":material/delete_forever:", key="erase"
         ):
