@@ -64,4 +64,4 @@ def _told(found: Sequence[Certificate], picked: int | None) -> None:
         st.caption(":material/pending: What is being done is finished within minutes, also where its page was closed.")
     st.caption("Keep certificates where backups are not: a backup that is restored is erased anew with them.")
     if len(found) == MOST_LISTED:
-        st.caption("Older ones: `proctor erasures --before` the last of these.")
+        st.caption("Older ones: 'proctor erasures --before' with the last of these.")
