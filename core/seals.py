@@ -19,7 +19,10 @@ from core.store import AT_ONCE, Store
 _TABLES = ("payload", "claim")
 # One look at the index per key, however many rows it has sealed.
 _NEXT = "SELECT MIN(key_id) FROM {table} WHERE key_id IS NOT NULL AND key_id > :after"
-_COUNT = "SELECT COUNT(*) FROM {table} WHERE {by}"
+MOST_COUNTED = 10_000
+"""Rows are counted up to one more: who starts or looks closer waits for no millions."""
+# All of it stands in the index.
+_COUNT = f"SELECT COUNT(*) FROM (SELECT key_id FROM {{table}} WHERE {{by}} LIMIT {MOST_COUNTED + 1}) found"  # noqa: S608 ours
 _IS = {False: "key_id = :key_id", True: "key_id IS NULL"}
 # A payload whose generation is out yet, or lost, waits for that: it says whose it is.
 _PAYLOADS = f"""
@@ -55,12 +58,14 @@ class Seals:
         ours = {one.id for one in self._store.own_keys.payload_keys}
         for key_id, count in self._counts(but=ours).items():
             raise Misconfigured(
-                f"{count:,} rows of prompts and answers are sealed by the key {key_id}, which PAYLOAD_KEYS does not "
-                "have. Name it there, behind the newest, until 'proctor doctor' says that nothing is sealed by it."
+                f"{counted(count)} rows of prompts and answers are sealed by the key {key_id}, which PAYLOAD_KEYS does "
+                "not have. Name it there, behind the newest, until 'proctor doctor' says that nothing is sealed by it."
             )
 
     def remaining(self) -> Mapping[str, int]:
         """Return how many rows another key than the newest has sealed, by its id; under '' how many none has.
+
+        Of more than ``MOST_COUNTED`` only that there are.
 
         Without a key nothing is to be sealed.
         """
@@ -162,6 +167,11 @@ class Seals:
     def _count(self, table: str, key_id: str | None) -> int:
         sql = self._store.prepare(_COUNT.format(table=table, by=_IS[key_id is None]))
         return int(self._store.read_one(sql, {} if key_id is None else {"key_id": key_id})[0])
+
+
+def counted(rows: int) -> str:
+    """Return how many rows there are, as far as they are counted."""
+    return f"more than {MOST_COUNTED:,}" if rows > MOST_COUNTED else f"{rows:,}"
 
 
 class _Stored:

@@ -206,7 +206,7 @@ def _own_keys(settings: Settings) -> Iterator[Check]:
 def _sealed(store: Store) -> Iterator[Check]:
     """Tell whether a key is missing, and how much is still to be sealed."""
     from core.journal import JournalWriter  # noqa: PLC0415
-    from core.seals import Seals  # noqa: PLC0415
+    from core.seals import Seals, counted  # noqa: PLC0415
 
     seals = Seals(store, JournalWriter(store))
     try:
@@ -215,7 +215,7 @@ def _sealed(store: Store) -> Iterator[Check]:
         yield Check("sealed texts", Health.FAILED, error.message)
         return
     left = [
-        f"{count:,} rows are {f'sealed by {key_id}' if key_id else 'not sealed'}"
+        f"{counted(count)} rows are {f'sealed by {key_id}' if key_id else 'not sealed'}"
         for key_id, count in seals.remaining().items()
     ]
     if left:
