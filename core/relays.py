@@ -23,7 +23,7 @@ from core.call_policies import affordable, as_it_may_be_stored
 from core.dialects import Beside, Frame, KeptState, RelayRequest, StoredByAnswer, VendorResponse
 from core.errors import Exhausted, GuardrailBlocked, Invalid, ProctorError, Unavailable
 from core.generation import Corridor, give_back, tenant_id_of
-from core.guardrails import Guardrails
+from core.guardrails import Guardrails, ToolTexts
 from core.limits import Permit, estimated_tokens
 from core.policy import Policy, TenantSnapshot
 from core.principals import Principal
@@ -65,6 +65,7 @@ class RelayCorridor(Corridor):
         super().__init__(**rooms)
         self._stored = stored
         self._reasks = reasks
+        self._tool_texts = ToolTexts()
 
     def relay(
         self,
@@ -120,7 +121,7 @@ class RelayCorridor(Corridor):
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = record.let_in(self._limits.admitted(quotas, weight, seconds))
                 models = self._models(policy, record, principal, request.user, cancellation)
-                asked = models.request(screened_request(asked, guardrails, record))
+                asked = models.request(screened_request(asked, guardrails, record, self._tool_texts, policy.tenant.id))
                 conversation, is_reask = self._conversation(request, principal, record, policy.tenant.id)
                 record.pays_from(
                     policy.budgets,

@@ -14,7 +14,7 @@ from core.answer_checks import check_answer, format_model
 from core.dialects import RelayRequest, VendorResponse
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem
-from core.guardrails import Guardrail, Guardrails, Stage
+from core.guardrails import Guardrail, Guardrails, Stage, ToolTexts
 from core.json_texts import as_python_reads, exactly, exactly_written
 from core.json_values import JsonValue
 from core.messages import Message
@@ -102,11 +102,18 @@ def screened(messages: Sequence[Message], guardrails: Guardrails, record: Record
     return allowed
 
 
-def screened_request(asked: RelayRequest, guardrails: Guardrails, record: Record) -> RelayRequest:
-    """Return what may go out of a request in a dialect, of whatever place in it; raises GuardrailBlocked."""
+def screened_request(
+    asked: RelayRequest, guardrails: Guardrails, record: Record, texts: ToolTexts, tenant_id: str
+) -> RelayRequest:
+    """Return what may go out of a request in a dialect, of whatever place in it; raises GuardrailBlocked.
+
+    *texts* remembers what its tools and schemas say of themselves.
+    """
     with record.findings.looking(Stage.INPUT) as found:
         asked = asked_as_allowed(guardrails, asked, found)
-        CallJudge(guardrails, asked).offered(found)
+        judge = CallJudge(guardrails, asked)
+        judge.offered(found)
+        judge.remembered(texts, tenant_id, found)
     if unread := unread_in(asked):
         record.step("screen in", "not judged", unread)
     record.asking(asked.messages)

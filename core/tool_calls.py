@@ -19,6 +19,7 @@ from core.guardrails import (
     Objection,
     Stage,
     ToolPolicy,
+    ToolTexts,
     not_public_by_text,
 )
 from core.json_texts import exactly_written, json_in
@@ -26,6 +27,7 @@ from core.tables import Outcome
 from core.validation import Effort
 
 _DICT: Any = dict
+_SCHEMA = "schema: "
 _INSIDE = "leads to a server that is not public, or of which that is not known"
 _ENDS = (".completed", ".incomplete", ".failed")
 """Of events that hold a whole response."""
@@ -107,6 +109,16 @@ class CallJudge:
         for address, path in listed:
             if address in inside:
                 self._object(rule, Stage.INPUT, "The tool 'mcp'", Objection(_INSIDE, path), findings)
+
+    def remembered(self, texts: ToolTexts, tenant_id: str, findings: list[Finding]) -> None:
+        """Take in what the tools and schemas of the request say of themselves; what has changed is noted."""
+        rules = [rule for rule, policy in self._rules if policy.notes_changes]
+        changed = texts.changed(tenant_id, _declared_texts(self._asked)) if rules else ()
+        for name in sorted(changed):
+            kind = "a schema whose text has changed" if name.startswith(_SCHEMA) else "a tool whose text has changed"
+            findings += [
+                Finding(rule.name, Stage.INPUT, Action.NOTE, kind, 1, "description", rule.rule_id) for rule in rules
+            ]
 
     def judge(self, calls: Iterable[RequestedCall], findings: list[Finding]) -> None:
         """Go on only if every one of *calls* may be handed on; what is noted is added to *findings*.
@@ -310,6 +322,19 @@ def _server(
     yield from _vendor_tool("mcp", path, policy)
     if (address := tool.get(member)) is not None and not policy.may_be_server(str(address)):
         yield "mcp", f"{path}.{member}", Objection("leads to a server that is not among those that are allowed")
+
+
+def _declared_texts(asked: RelayRequest) -> Mapping[str, Any]:
+    """Return what each tool and each format of a request says of itself, by its name; of several alike all."""
+    found: dict[str, list[Any]] = {}
+    for tool in (*_dicts(asked.source.values.get("tools")), *_dicts(asked.source.values.get("functions"))):
+        for one in (tool, *_dicts([tool.get("function"), tool.get("custom")])):
+            if name := _word(one, "name"):
+                found.setdefault(name, []).append(one)
+    for one in asked.formats:
+        if one.kind == "format":
+            found.setdefault(_SCHEMA + one.name, []).append(one.schema)
+    return found
 
 
 def _servers(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -90,6 +90,17 @@ class SecretDetector:
         spans = merged(self._found(view.text, _lowered(view.text)))
         return [Span(view.start(one.start), view.end(one.end), one.kind) for one in spans]
 
+    def shape(self, kind: str, text: str) -> str:
+        """Return what may be told of *text*, a secret of this *kind*: its length, and what all of its kind begin with.
+
+        That is a word of a published rule, which says whose it is: no character of what nobody else has.
+        """
+        seen = folded(text).text
+        lowered = _lowered(seen)
+        words = [word for rule in self._rules if rule.kind == kind and not rule.follows for word in rule.words]
+        known = max((len(word) for word in words if lowered.startswith(word)), default=0)
+        return f"{seen[:known]}…, {len(text):,} characters" if known else f"{len(text):,} characters"
+
     def may_find(self, text: str) -> bool:
         """Whether there is a secret in a part of *text*: where there is one, it is one of the whole, too."""
         return bool(self.find(text))

@@ -38,6 +38,7 @@ from core.guardrails._rules import (
     settings_text,
 )
 from core.guardrails._tool_policy import Objection, ToolPolicy, not_public_by_text
+from core.guardrails._tool_texts import ToolTexts
 from core.json_leaves import Steps, with_texts
 from core.json_values import JsonValue
 from core.messages import Message, mapped
@@ -70,6 +71,7 @@ __all__ = [
     "Sparing",
     "Stage",
     "ToolPolicy",
+    "ToolTexts",
     "added_by_caller",
     "built_in",
     "guardrail_of",

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from core.detection import Span, merged
 from core.detection.breaking import broken
@@ -27,6 +28,18 @@ _DONE = {
     Action.REDACT: "It was redacted.",
     Action.BLOCK: "",
 }
+
+
+_MOST_SHAPES = 3
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """A search that says of what it finds what may be told of it beside its kind."""
+
+    def shape(self, kind: str, text: str) -> str:
+        """Return what may be told of *text*, which was found and is of this *kind*."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,11 +68,13 @@ class Finding:
     rule_id: str = ""
     path: str = ""
     """Where in it, as a JSON path; names in it that are not plain are left out."""
+    shape: str = ""
+    """Of a secret its length, and what all of its vendor's begin with: ``ghp_…, 40 characters``."""
 
     @property
     def reason(self) -> str:
         """One plain sentence for the trace."""
-        what = self.kind or "what it does not allow"
+        what = (self.kind or "what it does not allow") + (f" ({self.shape})" if self.shape else "")
         at = f" at {self.path}" if self.path else ""
         where = f" in {self.place}{at}" if self.place else ""
         done = _DONE[self.action]
@@ -75,9 +90,15 @@ def left(guardrail: Guardrail, text: str, spans: Iterable[Span]) -> list[Span]:
 
 
 def settled(
-    hits: Sequence[tuple[Guardrail, Sequence[Span]]], stage: Stage, findings: list[Finding], place: str = ""
+    hits: Sequence[tuple[Guardrail, Sequence[Span]]],
+    stage: Stage,
+    findings: list[Finding],
+    place: str = "",
+    text: str = "",
 ) -> list[Region]:
-    """Take what rules found in one text into *findings*; return what does not go on, in order, without overlaps.
+    """Take what rules found in one *text*, which need not be told, into *findings*; return what does not go on.
+
+    That is in order, without overlaps.
 
     All rules have judged the same text, so their order decides nothing: to block goes before to redact, that before to
     replace, that before to neutralise, and that before to note.
@@ -89,13 +110,24 @@ def settled(
     blocking: tuple[Guardrail, str] | None = None
     for guardrail, spans in hits:
         for kind, count in Counter(span.kind for span in spans).items():
-            findings.append(Finding(guardrail.name, stage, guardrail.action, kind, count, place, guardrail.rule_id))
+            shape = _shape(guardrail, kind, text, spans)
+            findings.append(
+                Finding(guardrail.name, stage, guardrail.action, kind, count, place, guardrail.rule_id, shape=shape)
+            )
         if blocking is None and guardrail.action is Action.BLOCK:
             blocking = guardrail, " and ".join(sorted({span.kind for span in spans}))
     if blocking is not None:
         guardrail, kinds = blocking
         raise blocked(guardrail, stage, f": the guardrail {guardrail.name} found {kinds} in it.", findings, place)
     return _regions([one for one in hits if one[0].action in _TAKES_OUT])
+
+
+def _shape(guardrail: Guardrail, kind: str, text: str, spans: Sequence[Span]) -> str:
+    """Return what may be told of what was found of one *kind*, of a few where they differ."""
+    if not text or not isinstance(guardrail.search, Shaped):
+        return ""
+    found = [text[span.start : span.end] for span in spans if span.kind == kind][:_MOST_SHAPES]
+    return "; ".join(dict.fromkeys(guardrail.search.shape(kind, one) for one in found))
 
 
 def blocked(

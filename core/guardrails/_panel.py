@@ -209,7 +209,7 @@ class Panel:
         own: Sequence[Span] | None,
     ) -> str:
         kept = [(one, spans) for one, found in hits if (spans := _new(left(one, text, found), own))]
-        regions = settled(kept, self._stage, findings, place)
+        regions = settled(kept, self._stage, findings, place, text)
         return marked(text, regions, self.mark) if regions else text
 
 

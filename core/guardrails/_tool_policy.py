@@ -66,6 +66,8 @@ class ToolPolicy:
     """Types of tools that the provider runs itself."""
     may_be_server: Callable[[str], bool] = field(default=lambda _: False, repr=False)
     """Whether an address is one of a server whose tools a provider may use."""
+    notes_changes: bool = True
+    """Whether it is a finding that a tool or a schema has another text than in a call before."""
     may_be_inside: bool = False
     """Whether such a server may stand in a network that is not public."""
     not_public: Callable[[Collection[str]], Collection[str]] = field(default=not_public_by_text, repr=False)

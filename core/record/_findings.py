@@ -69,7 +69,8 @@ class Findings:
                 self._take(found, stage)
 
     def _take(self, found: Sequence[Finding], stage: Stage) -> None:
-        told = [one for one in found if one.action is not Action.BLOCK]  # which is the last step, as it ends all
+        # that it blocks is the last step, as it ends all
+        told = [one for one in found if one.action is not Action.BLOCK or one.shape]
         for one in told[:_MOST_ROWS]:
             self._step(_ROOMS[stage], one.action.value, one.reason)
         if len(told) > _MOST_ROWS:

@@ -120,7 +120,8 @@ def _shown(found: Examined, side: str) -> None:
         return
     told = [
         f"{words.action_badge(one.action.value)} **{plain(one.guardrail)}** "
-        f"{plain(one.kind or words.AS_A_WHOLE)}{f' ({one.count} times)' if one.count > 1 else ''}"
+        f"{plain(one.kind or words.AS_A_WHOLE)}{plain(f' ({one.shape})') if one.shape else ''}"
+        f"{f' ({one.count} times)' if one.count > 1 else ''}"
         for one in found.findings
     ]
     st.markdown("  \n".join(told))

@@ -105,6 +105,8 @@ def test_what_goes_in_and_comes_back_is_counted(proctor: Rig) -> None:
     assert ("screen in", "redact") in {(step["room"], step["verdict"]) for step in written.generation.trace}
     assert (written.generation.guardrail_ms or 0) > 0
     assert SECRET not in str(written)
+    [said] = [step["reason"] for step in written.generation.trace if step["verdict"] == "redact"]
+    assert f"(sk-…, {len(SECRET)} characters) in user text" in said
     told = proctor.runtime.metrics.text().decode()
     assert 'proctor_guardrail_findings_total{action="redact",guardrail="secrets",stage="input"} 1.0' in told
     assert "proctor_guardrail_duration_seconds_count 1.0" in told

@@ -14,7 +14,7 @@ from core.guardrails._rules import Action, Stage
 from core.guardrails._settings import require_known, switch, texts, usable
 from core.guardrails._tool_policy import ArgumentRule, ToolPolicy, one_of, texts_within
 
-_SETTINGS = ("allow", "deny", "validate", "arguments", "vendor_tools", "servers", "internal_servers")
+_SETTINGS = ("allow", "deny", "validate", "arguments", "vendor_tools", "servers", "internal_servers", "changes")
 _LIMITS = ("links", "paths", "pattern", "values")
 
 
@@ -39,6 +39,7 @@ class Tools:
             arguments={tool: _of_tool(tool, rules) for tool, rules in by_tool.items()},
             vendor_tools=frozenset(texts(settings, "vendor_tools")),
             may_be_server=servers.allows,
+            notes_changes=switch(settings, "changes", default=True),
             may_be_inside=switch(settings, "internal_servers", default=False),
         )
 

@@ -200,11 +200,15 @@ class TestAnswersThatHoldWhatIsForbidden:
         answer = httpx2.post(
             f"{url}/v1/chat/completions", json={**asked, "stream": stream}, headers=house.headers, timeout=30
         )
+        tools[0]["function"]["description"] = "Sends it elsewhere."
+        httpx2.post(f"{url}/v1/chat/completions", json=asked, headers=house.headers, timeout=30)
         assert "A call of the tool 'send' does not satisfy its schema" in answer.text
         assert "at $.n" in answer.text
         assert '"c1"' not in answer.text
         with house.runtime.store.reading() as session:
-            assert [one.guardrail for one in session.exec(select(FindingRow)).all()] == ["calls"]
+            rows = session.exec(select(FindingRow)).all()
+            kinds = {"a tool that may not be called so", "a tool whose text has changed"}
+            assert {(one.guardrail, one.kind) for one in rows} == {("calls", kind) for kind in kinds}
 
     def test_a_stream_has_a_mark_in_its_place(self, house: House, url: str, vendor: ScriptedServer) -> None:
         """The SDK reads the rest as it came; the trace tells of it, and nothing stays held."""
@@ -220,6 +224,6 @@ class TestAnswersThatHoldWhatIsForbidden:
         made = httpx2.get(
             f"{url}/v1/generations/{answer.headers['x-proctor-generation-id']}", headers=house.headers, timeout=30
         )
-        assert "secrets found an API key in assistant text" in made.text
+        assert "secrets found an API key (sk-…, 28 characters) in assistant text" in made.text
         with house.runtime.store.reading() as session:
             assert session.exec(select(Reservation)).all() == []

@@ -98,6 +98,20 @@ def marked(text: str) -> str:
     return text
 
 
+@pytest.mark.parametrize("name", KEYS)
+def test_what_is_told_of_a_secret_is_no_part_of_it(name: str) -> None:
+    """Its length, and at most a word of a rule, which all of its kind begin with."""
+    words = {word for rule in rules()[0] for word in rule.words}
+    spans = DETECTOR.find(f"the key {KEYS[name]} of us")
+    assert spans
+    for span in spans:
+        text = f"the key {KEYS[name]} of us"[span.start : span.end]
+        told = DETECTOR.shape(span.kind, text)
+        begins, _, length = told.rpartition("…, ")
+        assert length == f"{len(text):,} characters"
+        assert not begins or begins.lower() in words
+
+
 @pytest.mark.parametrize("kind", KEYS)
 def test_the_key_and_nothing_but_the_key(kind: str) -> None:
     """Whatever stands around it, a key is one finding that begins and ends where it does."""
