@@ -158,6 +158,11 @@ def from_micros(count: int) -> datetime:
     return EPOCH + timedelta(microseconds=count)
 
 
+def iso(at: datetime) -> str:
+    """Return a moment as ISO 8601, in UTC as ``Z`` says it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def bears_demo_mark(identifier: str) -> bool:
     """Whether *identifier* was born in the demo world."""
     return identifier[12:].startswith(DEMO_MARK)

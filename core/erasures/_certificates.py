@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import distinct, func, select
 from sqlmodel import Session, col
 
-from core.clock import micros
+from core.clock import iso, micros
 from core.errors import Invalid
 from core.principals import TenantScope
 from core.tables import Erasure, Tenant
@@ -88,9 +88,9 @@ class Certificate:
         return {
             "id": self.id,
             "status": "done" if self.done_at else "in progress",
-            "at": self.at.isoformat(),
+            "at": iso(self.at),
             "by": self.by,
-            "done_at": self.done_at.isoformat() if self.done_at else None,
+            "done_at": iso(self.done_at) if self.done_at else None,
             "went": {step: getattr(self, step) for step in STEPS},
             "tenants": self.tenants,
             **self._whole(),

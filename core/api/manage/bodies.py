@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from core.amounts import FORM, written_number
 from core.changes import LONGEST_NOTE
+from core.clock import iso
 from core.principals import KeyScope
 
 _Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None
@@ -242,4 +243,4 @@ ALL = (
 
 def moment(at: datetime | None) -> str | None:
     """Return a time as every document writes it."""
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
+    return None if at is None else iso(at)
