@@ -43,6 +43,8 @@ class Findings:
         self._seconds = 0.0
         self._has_looked = False
         self._counts: Counter[_Key] = Counter()
+        self._shapes: dict[_Key, str] = {}
+        """Of what was found for each, one example: what may be told of it."""
 
     @property
     def milliseconds(self) -> float | None:
@@ -75,15 +77,21 @@ class Findings:
             self._step(_ROOMS[stage], one.action.value, one.reason)
         if len(told) > _MOST_ROWS:
             self._step(_ROOMS[stage], "and more", f"Something was found in {len(told) - _MOST_ROWS:,} more places.")
-        self._counts |= _counted(found)
+        self._count(found)
 
     def blocked(self, error: GuardrailBlocked) -> None:
         """Take in that a guardrail ended the generation, wherever that came up: in a stream nobody else tells."""
-        self._counts |= _counted(error.findings)
+        self._count(error.findings)
         stage = str(error.facts.get("stage") or Stage.OUTPUT)
         if not any(key.stage == stage and key.action == Action.BLOCK for key in self._counts):
             guardrail = str(error.facts.get("guardrail") or "")
             self._counts[_Key(stage, guardrail, None, "", "", Action.BLOCK.value)] = 1
+
+    def _count(self, found: Sequence[Finding]) -> None:
+        self._counts |= _counted(found)
+        for one in found:
+            if one.shape:
+                self._shapes.setdefault(_key(one), one.shape)
 
     def tell(self, metrics: Metrics) -> None:
         """Tell the metrics what was found in this generation, and how long it took to look."""
@@ -100,7 +108,15 @@ class Findings:
             return []
         kept = sorted(self._counts.most_common(_MOST_ROWS), key=lambda one: tuple(map(str, one[0])))
         return [
-            {"generation_id": generation_id, "n": n, "tenant_id": tenant_id, "at": at, "count": count, **key._asdict()}
+            {
+                "generation_id": generation_id,
+                "n": n,
+                "tenant_id": tenant_id,
+                "at": at,
+                "count": count,
+                "shape": self._shapes.get(key, ""),
+                **key._asdict(),
+            }
             for n, (key, count) in enumerate(kept, start=1)
         ]
 

@@ -36,7 +36,8 @@ SELECT n.guardrail, COUNT(DISTINCT n.generation_id) AS calls, COUNT(DISTINCT n.t
 FROM {_NEWEST} GROUP BY n.guardrail ORDER BY calls DESC, n.guardrail
 """  # noqa: S608
 _LINES = f"""
-SELECT n.guardrail, n.rule_id, n.tenant_id, n.stage, n.place, n.kind, n.action,
+SELECT n.guardrail, n.rule_id, n.tenant_id, n.stage, n.place, n.kind, n.action, MAX(n.shape) AS shape,
+    COUNT(DISTINCT NULLIF(n.shape, '')) AS shapes,
     COUNT(DISTINCT n.generation_id) AS calls, CAST(SUM(n.count) AS BIGINT) AS found, MAX(n.at) AS last_at
 FROM {_NEWEST} GROUP BY 1, 2, 3, 4, 5, 6, 7
 ORDER BY calls DESC, found DESC, n.guardrail, n.tenant_id, n.stage, n.place, n.kind, n.action LIMIT :most_lines
@@ -91,8 +92,8 @@ class Caught:
     series: Frame
     """Per cell and guardrail: ``at guardrail calls``."""
     lines: Frame
-    """``guardrail rule_id tenant stage place kind action calls found last_at``, those of most calls first, at most
-    ``MOST_LINES``."""
+    """``guardrail rule_id tenant stage place kind action example calls found last_at``, those of most calls first, at
+    most ``MOST_LINES``. An example tells of a secret its length and its vendor's prefix."""
     since: datetime | None
     """From when on findings are counted, where that is later than the window's start."""
     time: ScreeningTime | None
@@ -112,6 +113,8 @@ class RecordedFinding:
     kind: str
     action: str
     count: int
+    shape: str
+    """Of a secret its length and its vendor's prefix."""
 
 
 def caught(reading: Reading, window: Window) -> Caught:
@@ -145,7 +148,19 @@ def caught(reading: Reading, window: Window) -> Caught:
             ),
         ),
         lines=frame(
-            ("guardrail", "rule_id", "tenant", "stage", "place", "kind", "action", "calls", "found", "last_at"),
+            (
+                "guardrail",
+                "rule_id",
+                "tenant",
+                "stage",
+                "place",
+                "kind",
+                "action",
+                "example",
+                "calls",
+                "found",
+                "last_at",
+            ),
             (
                 (
                     row.guardrail,
@@ -155,6 +170,7 @@ def caught(reading: Reading, window: Window) -> Caught:
                     row.place,
                     row.kind,
                     row.action,
+                    _example(row.shape, row.shapes),
                     row.calls,
                     row.found,
                     from_micros(row.last_at),
@@ -174,7 +190,7 @@ def findings_of(reading: Reading, call_id: str) -> Sequence[RecordedFinding]:
     """Return what was found in a call that may be seen, in order."""
     found = select(FindingRow).where(col(FindingRow.generation_id) == call_id).order_by(col(FindingRow.n))
     return [
-        RecordedFinding(one.guardrail, one.rule_id, one.stage, one.place, one.kind, one.action, one.count)
+        RecordedFinding(one.guardrail, one.rule_id, one.stage, one.place, one.kind, one.action, one.count, one.shape)
         for one in reading.session.scalars(found)
     ]
 
@@ -194,6 +210,10 @@ def has_finding(
     if kind:
         conditions.append(col(FindingRow.kind) == kind)
     return col(GenerationRow.id).in_(select(col(FindingRow.generation_id)).where(and_(*conditions)))
+
+
+def _example(shape: str, shapes: int) -> str:
+    return f"{shape}, and others" if shapes > 1 else shape
 
 
 def _rows(reading: Reading, sql: str, bound: dict[str, Any]) -> Sequence[Any]:

@@ -283,10 +283,7 @@ class FieldError(Row, table=True):
 class FindingRow(Row, table=True):
     """What guardrails found in one place of one generation: what and how often, and what came of it. Never the text."""
 
-    __table_args__ = (
-        Index("ix_finding_at", "at"),
-        Index("ix_finding_tenant_at", "tenant_id", "at"),
-    )
+    __table_args__ = (Index("ix_finding_at", "at"), Index("ix_finding_tenant_at", "tenant_id", "at"))
 
     generation_id: str = Field(primary_key=True)
     n: int = Field(primary_key=True)
@@ -305,6 +302,8 @@ class FindingRow(Row, table=True):
     """What was found, such as ``an API key``; empty where a text was refused for what it is as a whole."""
     action: str
     count: int = 1
+    shape: str = ""
+    """Of one secret among them its length, and what all of its vendor's begin with: nothing that only its owner has."""
 
 
 class Payload(Row, table=True):

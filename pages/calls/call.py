@@ -293,7 +293,8 @@ def _findings(call: Call) -> None:
     with layout.card(
         "What guardrails found",
         key="findings",
-        help="Where and of what kind; what it was is kept nowhere.",
+        help="Where and of what kind, and of a secret its length and what all of its vendor's begin with. What it was "
+        "is kept nowhere.",
         stretch=False,
     ):
         shown = pd.DataFrame(
@@ -301,6 +302,7 @@ def _findings(call: Call) -> None:
                 {
                     "Guardrail": one.guardrail or "not told",
                     "What": one.kind or "the text as a whole",
+                    "Example": one.shape,
                     "Where": f"{one.place}, {one.stage}" if one.place else one.stage,
                     "Then": one.action,
                     "Times": one.count,

@@ -114,13 +114,17 @@ def _lines(visit: Visit, found: Caught, here: dict[str, str], tenant: Tenant | N
     lines: Frame = found.lines
     one_tenant = tenant is not None
     with layout.card(
-        "What was found", key="lines_card", help="Click a row to see its calls. No text is kept of what was found."
+        "What was found",
+        key="lines_card",
+        help="Click a row to see its calls. No text is kept of what was found: of a secret its length, and what all of "
+        "its vendor's begin with.",
     ):
         shown = pd.DataFrame(
             {
                 "Guardrail": lines["guardrail"].map(words.name),
                 "Tenant": lines["tenant"],
                 "What": [kind or words.AS_A_WHOLE for kind in lines["kind"]],
+                "Example": lines["example"],
                 "Where": [words.where(*row) for row in zip(lines["stage"], lines["place"], strict=True)],
                 "Then": lines["action"].map(words.done),
                 "Calls": lines["calls"],

@@ -31,10 +31,10 @@ def reports(store: Store) -> Reports:
     builders.save(store, acme, globex, one, two, three, old, builders.generation(NOW - HOUR))
     builders.save(
         store,
-        builders.finding(one, count=2),
+        builders.finding(one, count=2, shape="ghp_…, 36 characters"),
         builders.finding(one, 2, kind="an AWS access key"),
         builders.finding(one, 3, stage="output", place="answer"),
-        builders.finding(two),
+        builders.finding(two, shape="ghp_…, 40 characters"),
         builders.finding(three, guardrail="no cards", rule_id="r1", kind="a card number", action="block"),
         builders.finding(old),
     )
@@ -61,6 +61,7 @@ def test_a_call_counts_once_for_a_guardrail(reports: Reports) -> None:
         "a GitHub token",
     )
     assert (first["calls"], first["found"]) == (2, 3)
+    assert found.lines["example"].tolist() == ["ghp_…, 40 characters, and others", "", "", ""]
     assert len(found.lines) == 4
 
 
@@ -111,4 +112,5 @@ def test_a_call_tells_what_was_found_in_it(reports: Reports) -> None:
         ("an AWS access key", "input", "user text", 1),
         ("a GitHub token", "output", "answer", 1),
     ]
+    assert [one.shape for one in call.findings] == ["ghp_…, 36 characters", "", ""]
     assert call.guardrail_ms == 0.4

@@ -101,6 +101,7 @@ def test_what_goes_in_and_comes_back_is_counted(proctor: Rig) -> None:
     [(guardrail, stage, _, action, count)] = kept(written.findings)
     assert (guardrail, stage, action, count) == ("secrets", "input", "redact", 1)
     assert written.findings[0].kind.startswith("an OpenAI")
+    assert written.findings[0].shape == f"sk-…, {len(SECRET)} characters"
     assert (written.findings[0].at, written.findings[0].tenant_id) == (written.generation.started_at, tenant.id)
     assert ("screen in", "redact") in {(step["room"], step["verdict"]) for step in written.generation.trace}
     assert (written.generation.guardrail_ms or 0) > 0

@@ -59,7 +59,7 @@ REASONS: dict[str, dict[str, str]] = {
         "change_event": "kind",
         "claim": "kind",
         "field_error": "type",
-        "finding": "stage place kind action",
+        "finding": "stage place kind action shape",
         "fire_drill": "fault",
         "flag_rule": "name starts_wall ends_wall zone",
         "generation": "outcome error_code media",
