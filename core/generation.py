@@ -50,7 +50,7 @@ from core.schemas import ResolvedSchema
 from core.screened_calls import kept_metadata, resolved, screened, valid_value, with_allowed_schema
 from core.screened_places import AnswerScreen
 from core.verdicts import ModelJudges
-from core.workers import Workers
+from core.workers import TenantWorkers, Workers
 
 _LEAST_SECONDS = 0.1
 """Where less is left, a model that judges is asked all the same, and gives no verdict in time."""
@@ -190,7 +190,7 @@ class Corridor:
                     permit = record.let_in(self._limits.admitted(quotas, estimated_tokens(messages), seconds))
                 models = self._models(policy, record, principal, request.user, cancellation)
                 # 4 nothing forbidden goes out
-                messages = models.messages(screened(messages, policy.guardrails, record))
+                messages = models.messages(screened(messages, policy.guardrails, record, self._workers_for(policy)))
                 policy = with_allowed_schema(policy, record)
                 record.pays_from(  # 5 not too much: each attempt is covered before it goes out
                     policy.budgets, must_be_covered=tenant.refuses_unbudgeted, left=cancellation.requested
@@ -250,9 +250,13 @@ class Corridor:
             unpayable=policy.unpayable(record.started_at),
             stopped=self._policies.stops(policy),
             is_thinned=is_thinned,
-            workers=self._workers and self._workers.of(policy.tenant.id),
+            workers=self._workers_for(policy),
             screen=AnswerScreen(policy.guardrails),
         )
+
+    def _workers_for(self, policy: Policy) -> TenantWorkers | None:
+        """Return what reads beside this process for the tenant of *policy*."""
+        return self._workers and self._workers.of(policy.tenant.id)
 
     def _partials(
         self, walk: Walk, policy: Policy, kind: PartialKind, record: Record

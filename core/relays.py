@@ -113,7 +113,7 @@ class RelayCorridor(Corridor):
                     snapshot,
                     lambda: texts_in_body(request.request),
                 )
-                guardrails = policy.guardrails
+                guardrails, workers = policy.guardrails, self._workers_for(policy)
                 record.governed_by(policy)
                 record.told(policy.remarks)
                 asked = as_it_may_be_stored(asked, policy, record)
@@ -121,7 +121,9 @@ class RelayCorridor(Corridor):
                 quotas, seconds = snapshot.quotas(principal), policy.route.deadline_seconds
                 permit = record.let_in(self._limits.admitted(quotas, weight, seconds))
                 models = self._models(policy, record, principal, request.user, cancellation)
-                asked = models.request(screened_request(asked, guardrails, record, self._tool_texts, policy.tenant.id))
+                asked = models.request(
+                    screened_request(asked, guardrails, record, self._tool_texts, policy.tenant.id, workers=workers)
+                )
                 conversation, is_reask = self._conversation(request, principal, record, policy.tenant.id)
                 record.pays_from(
                     policy.budgets,
@@ -163,9 +165,7 @@ class RelayCorridor(Corridor):
                     record,
                     reply.outcome,
                 )
-                if _may_be_asked_again(
-                    reply.outcome, conversation, asked, head, self._workers and self._workers.of(policy.tenant.id)
-                ):
+                if _may_be_asked_again(reply.outcome, conversation, asked, head, workers):
                     self._reasks.leave_open(
                         conversation,
                         asked.dialect,

@@ -255,7 +255,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
     answers, erasures = Answers(store, clock, claims), Erasures(store, clock)
-    workers, seals = Workers(settings.answer_workers, metrics), Seals(store, journal)
+    workers, seals = Workers(settings.answer_workers, metrics, Workers(settings.answer_workers)), Seals(store, journal)
     return Runtime(
         settings=settings,
         clock=clock,

@@ -25,10 +25,12 @@ from core.redactions import Unfitting, fitting
 from core.replaced_calls import replacing, texts_in
 from core.requests import GenerationRequest
 from core.response_models import response_model
+from core.screened_documents import judge_documents
 from core.screened_places import answer_as_allowed, asked_as_allowed, kept_as_allowed, unread_in, value_as_allowed
 from core.tables import Outcome
 from core.tool_calls import CallJudge, calls_in
 from core.validation import Effort
+from core.workers import TenantWorkers
 
 _SCHEMA = "schema text"
 
@@ -94,27 +96,37 @@ def kept_metadata(request: GenerationRequest, snapshot: TenantSnapshot) -> Mappi
     return kept_as_allowed(guardrails, request.metadata, Stage.INPUT, [], "metadata")
 
 
-def screened(messages: Sequence[Message], guardrails: Guardrails, record: Record) -> Sequence[Message]:
-    """Return *messages* as they may go out; raises GuardrailBlocked."""
+def screened(
+    messages: Sequence[Message], guardrails: Guardrails, record: Record, workers: TenantWorkers | None
+) -> Sequence[Message]:
+    """Return *messages* as they may go out; raises GuardrailBlocked. *workers* read documents in them."""
     with record.findings.looking(Stage.INPUT) as found:
         allowed = guardrails.screen_messages(messages, Stage.INPUT, found)
+        judge_documents(allowed, guardrails, found, workers)
     record.asking(allowed)
     return allowed
 
 
 def screened_request(
-    asked: RelayRequest, guardrails: Guardrails, record: Record, texts: ToolTexts, tenant_id: str
+    asked: RelayRequest,
+    guardrails: Guardrails,
+    record: Record,
+    texts: ToolTexts,
+    tenant_id: str,
+    *,
+    workers: TenantWorkers | None,
 ) -> RelayRequest:
     """Return what may go out of a request in a dialect, of whatever place in it; raises GuardrailBlocked.
 
-    *texts* remembers what its tools and schemas say of themselves.
+    *texts* remembers what its tools and schemas say of themselves; *workers* read its documents.
     """
     with record.findings.looking(Stage.INPUT) as found:
         asked = asked_as_allowed(guardrails, asked, found)
         judge = CallJudge(guardrails, asked)
         judge.offered(found)
         judge.remembered(texts, tenant_id, found)
-    if unread := unread_in(asked):
+        read = judge_documents(asked.messages, guardrails, found, workers)
+    if unread := unread_in(asked, read):
         record.step("screen in", "not judged", unread)
     record.asking(asked.messages)
     return asked

@@ -203,9 +203,13 @@ def _named(error: GuardrailBlocked, place: str, path: str, findings: Sequence[Fi
     return standing(error, f"{place}, at {path}", findings, place=place, path=path)
 
 
-def unread_in(asked: RelayRequest) -> str:
-    """Return in one sentence what of a request no guardrail can read; empty where it reads all."""
-    found = unreadable(asked)
+def unread_in(asked: RelayRequest, documents_read: int = 0) -> str:
+    """Return in one sentence what of a request no guardrail can read; empty where it reads all.
+
+    So many documents were read before.
+    """
+    found = {kind: count - documents_read * (kind == "document") for kind, count in unreadable(asked).items()}
+    found = {kind: count for kind, count in found.items() if count > 0}
     if not found:
         return ""
     kinds = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(found.items()))

@@ -16,6 +16,7 @@ from typing import Any
 from core.errors import GuardrailBlocked
 from core.guardrails._added import MOST_ADDED, added_by_caller
 from core.guardrails._asking import OutsideJudges
+from core.guardrails._document_policy import DocumentPolicy
 from core.guardrails._findings import HELD, NOT_JUDGED, Finding, standing, take_no_verdict, take_verdict
 from core.guardrails._growing import ScreenedText, with_open_text
 from core.guardrails._outside import Asks, NotJudged, OutsideJudge, OutsideTerms, Unasked, heard, listened
@@ -53,6 +54,7 @@ __all__ = [
     "PLACES",
     "SETTINGS",
     "Action",
+    "DocumentPolicy",
     "Finding",
     "GivenBack",
     "Guardrail",
@@ -313,6 +315,11 @@ class Guardrails:
     def goes_by_turns(self) -> bool:
         """Whether it matters to which turn a message of a request belongs."""
         return self._panels[Stage.INPUT].goes_by_turns
+
+    @cached_property
+    def document_rules(self) -> Sequence[tuple[Guardrail, DocumentPolicy]]:
+        """The rules that have documents read."""
+        return [(one, one.search) for one in self.members if isinstance(one.search, DocumentPolicy)]
 
     @property
     def goes_by_fields(self) -> bool:

@@ -170,8 +170,11 @@ def take_no_verdict(
     *,
     goes_on: bool,
     is_final: bool = False,
+    because: str = "",
 ) -> None:
     """Take in that nobody has judged what was asked about; *is_final* if nobody would if it were asked again.
+
+    *because* is what is known of why, as a part of a sentence.
 
     Raises:
         GuardrailBlocked: it does not go on without a verdict; GuardrailUnavailable, if there may be one later.
@@ -181,7 +184,10 @@ def take_no_verdict(
     findings.append(Finding(guardrail.name, stage, action, NOT_JUDGED, 1, place, guardrail.rule_id))
     if goes_on:
         return
-    why = f": the guardrail {guardrail.name} got no verdict, and lets nothing go on without one."
+    name = guardrail.name
+    why = f": the guardrail {name} got no verdict, and lets nothing go on without one."
+    if because:
+        why = f": {because}, and the guardrail {name} lets nothing go on that was not read."
     if is_final:
         raise blocked(guardrail, stage, why, findings, place)
     raise blocked(guardrail, stage, f"{why} Send it again later.", findings, place, error_type=GuardrailUnavailable)

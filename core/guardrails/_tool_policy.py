@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from core.detection import Span
 from core.detection.folding import folded, small
+from core.guardrails._finds_nothing import FindsNothing
 from core.guardrails._places import Field, field_told
 from core.outgoing import is_public_host, read_address
 
@@ -52,7 +52,7 @@ def _is_public(written: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolPolicy:
+class ToolPolicy(FindsNothing):
     """What one rule says of tools. As a search it finds nothing: no text is judged by it."""
 
     allow: tuple[str, ...] | None = None
@@ -88,22 +88,6 @@ class ToolPolicy:
                 if not rule.may_be(value):
                     return Objection(f"has an argument that is not {rule.wanted}", field_told(rule.at))
         return None
-
-    def find(self, text: str) -> list[Span]:  # noqa: ARG002 it judges no text
-        """Return nothing."""
-        return []
-
-    def decided(self, text: str) -> int:
-        """Return that all of *text* is decided."""
-        return len(text)
-
-    def forgettable(self, text: str) -> int:
-        """Return that all of *text* may be forgotten."""
-        return len(text)
-
-    def may_find(self, text: str) -> bool:  # noqa: ARG002 it judges no text
-        """Return that nothing is to be found."""
-        return False
 
 
 def texts_within(value: Any) -> Iterator[Any]:

@@ -61,13 +61,22 @@ class WorkerReply:
 
     found: Literal["valid", "invalid", "unjudged", "unknown", "failed", "lost"]
     """``unknown`` says that it has to be sent the schema, ``failed`` that a fault of ours was met; ``lost`` is said for
-    those that did not reply."""
+    those that did not reply; ``unjudged`` of a document that there was no time for it."""
     seconds: float = 0.0
     """Processor time that it took."""
     text: bytes = b""
     """The valid object as JSON, or what was given."""
     problems: list[Any] = field(default_factory=list[Any])
     """Place, kind and message of each; of what a person gave, the sentence with which it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenDocument:
+    """A PDF whose texts are asked for."""
+
+    content: bytes = field(repr=False)
+    pages: int
+    """The most that it may have."""
 
 
 def packed(head: dict[str, Any], body: bytes = b"") -> bytes:

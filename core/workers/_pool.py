@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,9 @@ from core.json_texts import json_in
 from core.shares import Room, Turns
 from core.telemetry import Metrics, log
 from core.validation import Effort
+from core.workers._documents import MOST_DOCUMENT_BYTES, UnreadDocument
 from core.workers._first_valid import MOST_BYTES
-from core.workers._order import GivenText, Order, WorkerReply
+from core.workers._order import GivenDocument, GivenText, Order, WorkerReply
 from core.workers._worker import Worker, WorkerLost, WorkerSilent
 
 MOST_WAITING_SECONDS = 120.0
@@ -73,12 +75,37 @@ class TenantWorkers:
             raise Invalid(reply.problems[0])
         return json.loads(reply.text)
 
+    def document_texts(
+        self, content: bytes, *, pages: int, seconds: float, is_late: Callable[[], bool]
+    ) -> Sequence[str]:
+        """Return every text of a PDF, seen or not; a worker for documents reads it, once one is free within *seconds*.
+
+        Raises:
+            UnreadDocument: not all of it was read, before it *is_late*, within so many *pages*.
+
+        """
+        if len(content) > MOST_DOCUMENT_BYTES:
+            raise UnreadDocument("too_large")
+        readers, order = self.workers.for_documents, GivenDocument(content, pages)
+        reply = readers and readers.read_for(self.tenant, None, order, Effort(is_late=is_late), waits=seconds, tries=1)
+        if reply is None or reply.found in {"lost", "unjudged"}:
+            raise UnreadDocument(reply.found if reply else "no_worker")
+        if reply.found != "valid":
+            raise UnreadDocument(reply.problems[0])
+        return json.loads(reply.text)
+
 
 class Workers:
     """All of them. Answers that wait are read in turn, tenant by tenant."""
 
-    def __init__(self, most: int | None = None, metrics: Metrics | None = None) -> None:
-        """Start none yet; *most* may run at once, by default half as many as there are cores. None reads with 0."""
+    def __init__(
+        self, most: int | None = None, metrics: Metrics | None = None, for_documents: Workers | None = None
+    ) -> None:
+        """Start none yet; *most* may run at once, by default half as many as there are cores. None reads with 0.
+
+        Others read *for_documents*: what is slow there, or means harm, keeps no answer waiting.
+        """
+        self.for_documents = for_documents
         self._most = max(1, _cores() // 2) if most is None else most
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
@@ -115,15 +142,24 @@ class Workers:
         with self._lock:
             return len(self._turns)
 
-    def read_for(self, tenant: str, model: Any, order: Order | GivenText, effort: Effort) -> WorkerReply | None:
+    def read_for(
+        self,
+        tenant: str,
+        model: Any,
+        order: Order | GivenText | GivenDocument,
+        effort: Effort,
+        *,
+        waits: float | None = None,
+        tries: int = _TRIES,
+    ) -> WorkerReply | None:
         """Return what a worker finds in the texts of *order*; ``None`` where it is to be found out here.
 
         For whom is always said, since those who wait have their turn tenant by tenant.
 
         Who has to wait does so though the deadline passes: what came in time is paid for.
         """
-        for _ in range(_TRIES):
-            worker = self._taken(tenant)
+        for _ in range(tries):
+            worker = self._taken(tenant, MOST_WAITING_SECONDS if waits is None else waits)
             if not isinstance(worker, Worker):
                 return worker
             try:
@@ -148,6 +184,8 @@ class Workers:
 
     def close(self) -> None:
         """End all of them; what they read is read here."""
+        if self.for_documents is not None:
+            self.for_documents.close()
         with self._lock:
             self._is_closed = True
             idle, busy = self._idle, self._all.difference(self._idle)
@@ -171,7 +209,7 @@ class Workers:
                 worker.close()
         return True
 
-    def _taken(self, tenant: str) -> Worker | WorkerReply | None:
+    def _taken(self, tenant: str, waits: float) -> Worker | WorkerReply | None:
         """Return one that is free; else what is to be said without one."""
         with self._lock:
             if self._is_closed or not self._most:
@@ -189,17 +227,17 @@ class Workers:
                 return _LOST
         if turn is None:
             return self._started()
-        if not self._has_come(turn):
+        if not self._has_come(turn, waits):
             return _LOST
         if turn.worker is not None:
             return turn.worker
         return None if self._is_closed else self._started()
 
-    def _has_come(self, turn: _Turn) -> bool:
-        """Wait until it is somebody's *turn*; whether it came."""
+    def _has_come(self, turn: _Turn, seconds: float) -> bool:
+        """Wait until it is somebody's *turn*, so many *seconds* at most; whether it came."""
         is_over = False
         try:
-            is_over = turn.came.wait(MOST_WAITING_SECONDS)
+            is_over = turn.came.wait(seconds)
         finally:
             with self._lock:
                 if not is_over and not turn.came.is_set():

@@ -11,6 +11,7 @@ import os
 import resource
 import select
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from time import thread_time
 from typing import Any
@@ -23,6 +24,7 @@ from core.json_texts import json_in
 from core.response_models import ResponseModel, response_model
 from core.schema_forms import SchemaForm, form_for
 from core.validation import Effort
+from core.workers._documents import UnreadDocument, document_texts
 from core.workers._first_valid import Unjudged, found_here
 from core.workers._order import HEAD_BYTES, Written, lengths, packed, unpacked
 
@@ -59,14 +61,14 @@ def answered(frame: bytes, known: _Known, forms: dict[tuple[str, str, str], Sche
     asked, body = unpacked(frame)
     if "given" in asked:
         return _given(body.decode("utf-8", "surrogatepass"), asked["given"])
+    if "document" in asked:
+        return _document(body, asked["document"])
     model = _model(asked, known)
     if model is None:
         return packed({"found": "unknown"})
     form = _form(model, asked["form"], forms)
-    waits = select.poll()
-    waits.register(0, select.POLLIN | select.POLLHUP)
     began = thread_time()
-    effort = Effort(asked["seconds"], is_late=lambda: bool(waits.poll(0)))  # it is told so, or its parent is gone
+    effort = Effort(asked["seconds"], is_late=_is_late())
     told: dict[str, Any]
     value = b""
     try:
@@ -102,6 +104,25 @@ def _given(text: str, what: str) -> bytes:
     except Exception:  # noqa: BLE001 as of an answer
         told = {"found": "failed"}
     return packed({**told, "seconds": thread_time() - began}, value)
+
+
+def _document(content: bytes, pages: int) -> bytes:
+    """Return the frame of the texts that stand in a PDF, or of why that was not found out."""
+    began = thread_time()
+    told: dict[str, Any] = {"found": "valid"}
+    value = b""
+    try:
+        value = json.dumps(document_texts(content, pages, _is_late())).encode()
+    except UnreadDocument as error:
+        told = {"found": "invalid", "problems": [error.reason]}
+    return packed({**told, "seconds": thread_time() - began}, value)
+
+
+def _is_late() -> Callable[[], bool]:
+    """Return what says whether no one waits any more: it is told so, or its parent is gone."""
+    waits = select.poll()
+    waits.register(0, select.POLLIN | select.POLLHUP)
+    return lambda: bool(waits.poll(0))
 
 
 def _model(asked: dict[str, Any], known: _Known) -> type[ResponseModel] | None:

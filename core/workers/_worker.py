@@ -15,13 +15,25 @@ from core.json_schemas import canonical
 from core.response_models import ResponseModel
 from core.settings import environment
 from core.validation import Effort
-from core.workers._order import HEAD_BYTES, LATE, GivenText, Order, WorkerReply, lengths, packed, unpacked
+from core.workers._order import (
+    HEAD_BYTES,
+    LATE,
+    GivenDocument,
+    GivenText,
+    Order,
+    WorkerReply,
+    lengths,
+    packed,
+    unpacked,
+)
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TICK_MS = 50
 """How often it is asked whether the deadline has passed."""
 _TICKS_LATE = 100
 """So many ticks behind the deadline it is ended: five seconds, for a verdict that takes a fifth of one."""
+_TICKS_LATE_WITH_A_DOCUMENT = 10
+"""The same where one was to be read: a worker looks at the time between two pages."""
 _TICKS_AT_ALL = 600
 """So many ticks without a word it is ended in any case: what it may do takes a second of its own."""
 _PASSED_ON = frozenset(
@@ -77,7 +89,9 @@ class Worker:
         """What it ended with; ``None`` while it lives."""
         return self._process.poll()
 
-    def read(self, model: type[ResponseModel] | None, order: Order | GivenText, effort: Effort) -> WorkerReply:
+    def read(
+        self, model: type[ResponseModel] | None, order: Order | GivenText | GivenDocument, effort: Effort
+    ) -> WorkerReply:
         """Return what it finds in *order*, of which an answer has a *model*.
 
         Raises:
@@ -89,6 +103,10 @@ class Worker:
         if isinstance(order, GivenText):
             text = order.text.encode("utf-8", "surrogatepass")
             return self._reply({"given": order.what}, text, effort)
+        if isinstance(order, GivenDocument):
+            if effort.is_late():
+                return WorkerReply("unjudged")
+            return self._reply({"document": order.pages}, order.content, effort, _TICKS_LATE_WITH_A_DOCUMENT)
         assert model is not None  # noqa: S101 an answer has one
         key = model.schema_hash, model.__name__
         reply = self._asked(model, order, effort, is_known=key in self._known)
@@ -134,11 +152,13 @@ class Worker:
             head["source"] = canonical(model.body)
         return self._reply(head, b"".join(texts), effort)
 
-    def _reply(self, head: dict[str, Any], body: bytes, effort: Effort) -> WorkerReply:
-        told, text = unpacked(self._exchange(packed(head, body), effort.is_late))
+    def _reply(self, head: dict[str, Any], body: bytes, effort: Effort, ticks_late: int = _TICKS_LATE) -> WorkerReply:
+        told, text = unpacked(self._exchange(packed(head, body), effort.is_late, ticks_late))
         return WorkerReply(told["found"], told.get("seconds", 0.0), text, told.get("problems", []))
 
-    def _exchange(self, frame: bytes, is_late: Callable[[], bool], *, is_starting: bool = False) -> bytes:
+    def _exchange(
+        self, frame: bytes, is_late: Callable[[], bool], ticks_late: int = _TICKS_LATE, *, is_starting: bool = False
+    ) -> bytes:
         """Send *frame* and return the one that comes back; it is told once the deadline has passed."""
         left, came = memoryview(frame), bytearray()
         wanted, silent, late, is_told = HEAD_BYTES, 0, 0, False
@@ -166,7 +186,7 @@ class Worker:
                 continue
             except OSError:
                 raise WorkerLost from None
-            if late > _TICKS_LATE or silent > _TICKS_AT_ALL:
+            if late > ticks_late or silent > _TICKS_AT_ALL:
                 self.end()
                 raise WorkerSilent
         return bytes(came)
