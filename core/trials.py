@@ -15,6 +15,7 @@ from core.errors import GuardrailBlocked, Invalid, NotFound
 from core.guardrails import (
     Action,
     Finding,
+    FindsNothing,
     Guardrail,
     Guardrails,
     GuardrailTerms,
@@ -173,6 +174,11 @@ class Trials:
             raise Invalid(
                 "A rule that asks a service is not tried on calls that are kept: their texts would all be sent there. "
                 "Save it with the action note, and look what it finds."
+            )
+        if isinstance(guardrail.search, FindsNothing):
+            raise Invalid(
+                "This rule judges no texts, so calls that are kept do not show what it would have caught. Save it with "
+                "the action note, and look what it finds."
             )
         with reading(self._store, scope) as now:
             ids = newest_call_ids(now, min(most, MOST_TRIED))

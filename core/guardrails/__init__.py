@@ -18,6 +18,7 @@ from core.guardrails._added import MOST_ADDED, added_by_caller
 from core.guardrails._asking import OutsideJudges
 from core.guardrails._document_policy import DocumentPolicy
 from core.guardrails._findings import HELD, NOT_JUDGED, Finding, standing, take_no_verdict, take_verdict
+from core.guardrails._finds_nothing import FindsNothing
 from core.guardrails._growing import ScreenedText, with_open_text
 from core.guardrails._outside import Asks, NotJudged, OutsideJudge, OutsideTerms, Unasked, heard, listened
 from core.guardrails._panel import Panel, Sparing
@@ -56,6 +57,7 @@ __all__ = [
     "Action",
     "DocumentPolicy",
     "Finding",
+    "FindsNothing",
     "GivenBack",
     "Guardrail",
     "GuardrailCheck",

@@ -175,7 +175,9 @@ def test_a_document_that_nobody_can_read_is_refused_or_told_as_not_judged(
 def test_a_reader_that_does_not_end_is_ended_and_keeps_nobody_waiting(readers: TenantWorkers) -> None:
     """Its document was not read; there being no worker, none is; and what was sent as a text was judged as one."""
     many = document(*(f"BT /F1 1 Tf {n} 0 Td (x) Tj ET" for n in range(100_000)))
-    began, clock = SystemClock().monotonic(), SystemClock()
+    assert judge_documents(asked(document()), rules(), [], readers) == 1  # it has been started by then
+    clock = SystemClock()
+    began = clock.monotonic()
     with pytest.raises(UnreadDocument) as told:
         readers.document_texts(many, pages=9, seconds=1, is_late=lambda: clock.monotonic() > began + 0.3)
     assert told.value.reason == "lost"

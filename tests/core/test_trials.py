@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from core.clock import ManualClock
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.guardrails import Action, Guardrails, Stage
 from core.principals import LOCAL_OPERATOR, Role
 from core.runtime import Runtime, build
@@ -118,6 +118,13 @@ def test_what_is_past_its_time_is_not_read(proctor: Runtime) -> None:
     assert isinstance(clock, ManualClock)
     clock.move_to(KEPT + timedelta(seconds=1))
     assert proctor.trials.rule(LOCAL_OPERATOR, draft).read == 0
+
+
+@pytest.mark.parametrize(("check", "stage"), [("documents", "input"), ("tools", "output")])
+def test_a_rule_that_judges_no_texts_is_not_tried_in_vain(check: str, stage: str, proctor: Runtime) -> None:
+    """That nothing would have been caught would be wrong: of calls that are kept only texts are looked at."""
+    with pytest.raises(Invalid, match="judges no texts"):
+        proctor.trials.rule(LOCAL_OPERATOR, proctor.guardrails.draft("mine", check, "block", stages=[stage]))
 
 
 def test_who_may_not_read_rules_or_texts_tries_nothing(proctor: Runtime) -> None:
