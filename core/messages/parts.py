@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import orjson
+
 from core.json_leaves import Steps, with_texts
 from core.messages.media import Media
 
@@ -135,7 +137,7 @@ def plain_part(part: Part, *, whole: bool) -> Mapping[str, Any]:
         case Media():
             return part.whole() if whole else part.summary()
         case ToolCall(id=call_id, name=name, arguments=arguments):
-            return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
+            return {"type": "tool_call", "id": call_id, "name": name, "arguments": _writable(arguments)}
         case ToolResult():
             content = [plain_part(leaf, whole=whole) for leaf in part.parts]
             told = {"type": "tool_result", "call_id": part.call_id, "content": content}
@@ -144,7 +146,7 @@ def plain_part(part: Part, *, whole: bool) -> Mapping[str, Any]:
             told = {"type": "reasoning", "text": text}
             return told | ({"sealed": sealed if whole else _hash(sealed)} if sealed else {})
         case Opaque(kind, value):
-            return {"type": kind, "value": value if whole else {"sha256": _hash(_source(value))}}
+            return {"type": kind, "value": _writable(value) if whole else {"sha256": _hash(_source(value))}}
 
 
 def written(leaf: Leaf) -> Any:
@@ -175,6 +177,15 @@ def _mapped_value(value: Any, change: Callable[[str], str]) -> Any:
         return change(text)
 
     return with_texts(value, changed)
+
+
+def _writable(value: Any) -> Any:
+    """Return a JSON *value* that every writer takes: as its text where it has a whole number of more than 64 bits."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return _source(value)
+    return value
 
 
 def _source(value: Any) -> str:

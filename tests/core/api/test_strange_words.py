@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 from starlette.testclient import TestClient
 
 from core.settings import Settings
@@ -52,3 +52,20 @@ def test_names_of_formats_are_kept_as_plain_short_words(name: str, ask: Any, hou
         assert len(row.schema_name) <= 100
         assert row.schema_name.isprintable()
         assert payloads
+
+
+def test_a_number_of_any_size_in_a_conversation_is_kept(house: House, client: TestClient) -> None:
+    """Arguments of calls, and parts of a kind that is not known: what is paid for is on record, with every digit."""
+    big = 2**64 + 3
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": f'{{"n": {big}}}'}}
+    said = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c1", "content": "x"}]
+    used = {"type": "tool_use", "id": "c1", "name": "f", "input": {"n": [big]}}
+    told = [{"type": "tool_result", "tool_use_id": "c1", "content": "x"}, {"type": "strange", "n": big}]
+    turns = [{"role": "assistant", "content": [used]}, {"role": "user", "content": told}]
+    for ask, more in ((chat, said), (tool, turns)):
+        path, body = ask("city")
+        answer = client.post(path, json=body | {"messages": [*body["messages"], *more]})
+        assert answer.status_code == 200, answer.text
+    with house.runtime.store.reading() as session:
+        kept = [f"{one.asked}" for one in session.exec(select(Payload).where(col(Payload.n) == 0))]
+    assert [one.count(str(big)) for one in kept] == [1, 2]
