@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -16,7 +16,7 @@ from core.api.repeats import Answered
 from core.api.response_headers import ATTEMPTS, GENERATION, MODEL, left_of, told_of, unjudged
 from core.api.streams import HEADERS
 from core.clock import Clock
-from core.dialects import Dialect, Frames, RelayRequest, VendorResponse
+from core.dialects import Dialect, Frame, Frames, RelayRequest, VendorResponse
 from core.errors import ProctorError, Stopped, Unavailable
 from core.idempotency import MOST_KEPT_BYTES
 from core.record import Generation, Remaining
@@ -51,9 +51,9 @@ class RelayAnswer:
                     self._begin(piece, seconds, keeps=keeps)
                     continue
                 self._was_told = self._was_told or any(frame.kind in _FAILURES for frame in piece)
-                if out := b"".join(self._dialect.outward(frame, asked) for frame in piece):
+                if out := self._written(piece, asked):
                     self._call.pass_on(out, seconds)
-                self._keep(b"".join(self._dialect.outward(one.before or one, asked) for one in piece))
+                self._keep(out, piece, asked)
         except StopIteration as end:
             return self._ending(end.value), end.value
         except ProctorError as error:
@@ -93,9 +93,15 @@ class RelayAnswer:
             self._call.headers = {**self._limited(head, head.remaining), **told}
             self._call.pass_on(b"", seconds)
 
-    def _keep(self, out: bytes) -> None:
-        if self._kept is not None and len(self._kept) <= MOST_KEPT_BYTES:
-            self._kept += out
+    def _written(self, frames: Iterable[Frame], asked: RelayRequest) -> bytes:
+        return b"".join(self._dialect.outward(one, asked) for one in frames)
+
+    def _keep(self, out: bytes, frames: Sequence[Frame], asked: RelayRequest) -> None:
+        """Keep what went *out* of *frames*, as they were before data were put back into them."""
+        if self._kept is None or len(self._kept) > MOST_KEPT_BYTES:
+            return
+        is_restored = any(one.before is not None for one in frames)
+        self._kept += self._written([one.before or one for one in frames], asked) if is_restored else out
 
     def _ending(self, generation: Generation) -> Ending:
         if self._frames is not None:
