@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.api.export_links import ExportLink, opened
-from core.api.pieces import SentInPieces
+from core.api.pieces import SentInPieces, UnderWay
 from core.api.problem import Problem
 from core.api.sign_in_steps import token_of
 from core.api.visitors import VisitedProcess
@@ -95,7 +95,7 @@ class ExportDoor:
         self._process = process
         self._find = find
         self._threads = ThreadPoolExecutor(_THREADS, "exports")
-        self._under_way: dict[str, int] = {}
+        self._under_way = UnderWay(MOST_AT_ONCE, MOST_AT_ONCE // 5)
 
     @property
     def routes(self) -> list[Route]:
@@ -107,9 +107,8 @@ class ExportDoor:
 
     async def _answer(self, request: Request) -> Response:
         runtime, token = self._process.runtime, token_of(request)
-        if runtime is None or not self._has_place(token):
+        if runtime is None or not self._under_way.begin(token):
             return _told(503, "unavailable", "Not available", _BUSY)
-        self._under_way[token] = self._under_way.get(token, 0) + 1
         is_going_out = False
         try:
             made = await self._apart(partial(self._begun, runtime, request.path_params["link"], token))
@@ -117,10 +116,11 @@ class ExportDoor:
                 return made
             is_going_out = True
             more = partial(self._apart, partial(next, made.pieces, None))
-            return SentInPieces(made.first, more, partial(self._left, token), _headers(made.name, made.media_type))
+            left = partial(self._under_way.end, token)
+            return SentInPieces(made.first, more, left, _headers(made.name, made.media_type))
         finally:
             if not is_going_out:
-                self._left(token)
+                self._under_way.end(token)
 
     def _begun(self, runtime: Runtime, link: str, cookie: str) -> _BegunFile | Response:
         """Begin a file; what stands in its way is known with the first piece."""
@@ -166,15 +166,6 @@ class ExportDoor:
         sent = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=4))
         content = sent.get("file_text", "").replace("\r\n", "\n").encode()
         return Response(content, headers=_headers(sent.get("file_name", "") or "answer.json", "application/json"))
-
-    def _has_place(self, token: str) -> bool:
-        ours = self._under_way.get(token, 0)
-        return sum(self._under_way.values()) < MOST_AT_ONCE and ours < MOST_AT_ONCE // 5
-
-    def _left(self, token: str) -> None:
-        self._under_way[token] -= 1
-        if not self._under_way[token]:
-            del self._under_way[token]
 
     async def _apart(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, act)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
@@ -13,6 +15,35 @@ from core.telemetry import log
 
 STALLED_SECONDS = 60.0
 """So long a piece waits for whoever reads no more."""
+
+
+class UnderWay:
+    """Counts answers that are on their way: so many at once, of which nobody has more than a share."""
+
+    def __init__(self, most: int, share: int) -> None:
+        """Begin with none."""
+        self._most, self._share = most, share
+        self._lock = threading.Lock()
+        self._of: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._of.total()
+
+    def begin(self, whose: str) -> bool:
+        """Count one more, if there is a place for it; return whether there was."""
+        with self._lock:
+            if self.count >= self._most or self._of[whose] >= self._share:
+                return False
+            self._of[whose] += 1
+            return True
+
+    def end(self, whose: str) -> None:
+        """Count one less."""
+        with self._lock:
+            self._of[whose] -= 1
+            self._of += Counter()  # of whom there is none, nothing is kept
 
 
 class SentInPieces(Response):

@@ -126,9 +126,9 @@ def _documents(path: Path) -> Iterator[dict[str, Any]]:
         with path.open("rb") as lines:
             if (first := lines.readline()).rstrip().endswith(b"}"):
                 yield orjson.loads(first)
-                yield from map(orjson.loads, lines)
-            else:
-                yield orjson.loads(first + lines.read())
+                yield from (orjson.loads(line) for line in lines if not line.isspace())
+            elif whole := (first + lines.read()).strip():  # without: nobody was erased when it was written
+                yield orjson.loads(whole)
     except orjson.JSONDecodeError:
         raise Invalid(f"{path} is not JSON, as 'proctor erase --json' writes it.") from None
 

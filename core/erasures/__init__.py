@@ -140,7 +140,8 @@ class Erasures:
 
         """
         principal.require_over(Permission.USERS_ERASE, None)
-        for some in _some(row for one in documents for row in rows_of(one)):
+        now = self._clock.now()
+        for some in _some(row for one in documents for row in rows_of(one, now)):
             with self._store.writing() as session:
                 self._store.cursor(session).executemany(self._add, some)
                 audit.record(

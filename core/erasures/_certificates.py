@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import distinct, func, select
 from sqlmodel import Session, col
 
-from core.clock import iso, micros
+from core.clock import EPOCH, iso, micros
 from core.errors import Invalid
 from core.principals import TenantScope
 from core.tables import Erasure, Tenant
@@ -30,6 +30,8 @@ NOT_REACHED = (
     "Calls of others that name this person in their text.",
 )
 """What an erasure cannot reach."""
+_AHEAD = timedelta(days=1)
+"""So far the clock of another machine may be: what is decided of calls that are to come would erase them too."""
 STEPS = ("calls", "payloads", "answers", "sentences")
 """What is counted of what went."""
 _ROWS = (
@@ -150,18 +152,30 @@ def _users(rows: Iterable[Any]) -> dict[str, list[ErasedUser]]:
     return found
 
 
-def rows_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows that a certificate's document tells of."""
+def rows_of(document: Mapping[str, Any], now: datetime) -> list[dict[str, Any]]:
+    """Return the rows that a certificate's document tells of; raises Invalid where it is none, or tells of nobody."""
     try:
-        said = {
-            "at": micros(datetime.fromisoformat(document["at"])),
-            "certificate_id": str(document["id"]),
-            "actor": str(document["by"]),
-        }
-        return [
-            {"tenant_id": str(user["tenant_id"]), "user_hash": str(hashed), **said}
+        at = datetime.fromisoformat(document["at"])
+        rows = [
+            {
+                "tenant_id": user["tenant_id"],
+                "user_hash": hashed,
+                "at": micros(at),
+                "certificate_id": document["id"],
+                "actor": document["by"],
+            }
             for user in document["users"]
-            for hashed in user["user_hashes"]
+            for hashed in _listed(user["user_hashes"])
         ]
+        are_words = all(isinstance(one, str) and one for row in rows for name, one in row.items() if name != "at")
+        if rows and are_words and EPOCH <= at <= now + _AHEAD:
+            return rows
     except (KeyError, TypeError, ValueError):
-        raise Invalid("This is not the certificate of an erasure, as 'proctor erase --json' writes it.") from None
+        pass
+    raise Invalid("This is not the certificate of an erasure, as 'proctor erase --json' writes it.")
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return cast("list[Any]", value)

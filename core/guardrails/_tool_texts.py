@@ -1,8 +1,8 @@
 """What tools and schemas said of themselves in the calls of a tenant, as long as this process remembers it.
 
 A description is read by the model at every turn. One that changes under the same name is told once per text, so that
-two programs with different tools of one name are no news for ever. Of a text nothing is kept but a number that means
-something in this process alone; nothing is read from a database, and nothing written.
+two programs with different tools of one name are no news for ever. Of names and texts nothing is kept but numbers that
+mean something in this process alone; nothing is read from a database, and nothing written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ToolTexts:
     def __init__(self) -> None:
         """Begin with none: the first text of a name is no change."""
         self._lock = threading.Lock()
-        self._tenants: OrderedDict[str, OrderedDict[str, tuple[int, ...]]] = OrderedDict()
+        self._tenants: OrderedDict[str, OrderedDict[int, tuple[int, ...]]] = OrderedDict()
 
     def changed(self, tenant_id: str, declared: Mapping[str, Any]) -> frozenset[str]:
         """Take in what a request declares by name, as JSON has it; return the names that had other texts before."""
@@ -36,10 +36,11 @@ class ToolTexts:
             names = self._tenants.setdefault(tenant_id, OrderedDict())
             self._tenants.move_to_end(tenant_id)
             for name, text in texts.items():
-                seen = names.pop(name, ())
+                short = hash(name)  # a name may be as long as a request
+                seen = names.pop(short, ())
                 if seen and text not in seen:
                     new.add(name)
-                names[name] = (*(one for one in seen if one != text), text)[-_MOST_TEXTS:]
+                names[short] = (*(one for one in seen if one != text), text)[-_MOST_TEXTS:]
                 if len(names) > _MOST_NAMES:
                     names.popitem(last=False)
             if len(self._tenants) > _MOST_TENANTS:

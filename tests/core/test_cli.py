@@ -698,6 +698,20 @@ def test_the_doctor_names_what_is_wrong_with_a_service_that_judges(
     assert "guardrail ours" not in _checks(acme("doctor", "--json"))
 
 
+def test_certificates_are_taken_away_and_taken_in(acme: Run, tmp_path: Path) -> None:
+    """All of them in one file, or one as it was printed; a file of none is one, whatever blank lines are in it."""
+    file, one = tmp_path / "all.jsonl", tmp_path / "one.json"
+    for written in (0, 1):
+        assert acme("erasures", "--file", str(file)).code == 0
+        assert len(file.read_text().splitlines()) == written
+        file.write_text(f"{file.read_text()}\n\n")
+        assert acme("erase", "--again", "--certificate", str(file)).code == 0
+        one.write_text(acme("erase", "ann", "--json").out)
+    assert acme("erase", "--again", "--certificate", str(one), "--certificate", str(file)).code == 0
+    file.write_text("no")
+    assert "is not JSON" in acme("erase", "--again", "--certificate", str(file)).err
+
+
 def test_too_few_descriptors_are_a_warning(acme: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit on open files is compared with what the calls at once need, and what to do is said."""
     hard = 4096

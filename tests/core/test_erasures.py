@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -308,8 +308,26 @@ def test_a_restored_backup_obeys(store: Store, clock: ManualClock) -> None:
     assert CANARY not in kept(store)
     assert erasures.certificate(WHO, document["id"]).calls == 3
     assert erasures.repeat(WHO, [document]) == 0
-    with pytest.raises(Invalid, match="not the certificate"):
-        erasures.repeat(WHO, [{"id": "x"}])
+
+
+def test_what_is_no_certificate_changes_nothing(store: Store, clock: ManualClock) -> None:
+    """One of no time that there can be, of a day to come, of nobody, or with anything but words for names."""
+    erasures = Erasures(store, clock)
+    users = [{"tenant_id": "t", "user_hashes": ["h"]}]
+    whole = {"id": "x", "at": START.isoformat(), "by": "b", "users": users}
+    wrong: dict[str, Sequence[Any]] = {
+        "id": ["", {}],
+        "at": ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2000-01-01T00:00:00", 5],
+        "by": [[]],
+        "users": [[], {}, [{**users[0], "user_hashes": "h"}], [{"tenant_id": "t", "user_hashes": []}], [{}], "u", None],
+    }
+    wrong["at"] = [*wrong["at"], (clock.now() + timedelta(days=2)).isoformat(), "1969-01-01T00:00:00Z"]
+    for document in ({"id": "x"}, *({**whole, name: value} for name, values in wrong.items() for value in values)):
+        with pytest.raises(Invalid, match="not the certificate"):
+            erasures.repeat(WHO, [document])
+    assert not erasures.list(WHO)
+    assert erasures.repeat(WHO, [whole]) == 0
+    assert len(erasures.list(WHO)) == 1
 
 
 def test_however_many_there_are(sqlite_store: Store, clock: ManualClock) -> None:

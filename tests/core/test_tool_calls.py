@@ -250,6 +250,8 @@ def test_the_schema_of_a_format_with_another_text_is_noted_and_what_is_remembere
     for number in range(600):
         noted(f"t{number}", "one")
     assert noted("a", "four") == []
+    texts.changed("a", {"name" * 9_000: "text" * 9_000})
+    assert len(repr(vars(texts)["_tenants"]["a"])) < 200, "names and texts without end take no room"
 
 
 NAMES: Mapping[str, Sequence[str]] = {

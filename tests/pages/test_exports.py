@@ -415,13 +415,13 @@ def test_what_goes_wrong_leaves_no_trace(proctor: Runtime, error: Exception, sta
     with behind_gate(proctor, exports) as client:
         refused = client.get(link_of())
     assert (refused.status_code, "prompt" in refused.text) == (status, False)
-    assert exports._under_way == {}
+    assert exports._under_way.count == 0
     exports = ExportDoor(Process(proctor), special(breaks_off))
     ends: list[bool] = []
     with anyio.from_thread.start_blocking_portal() as portal:
         portal.call(ask, exports, ends)
     assert ends == [True], "one piece, which is not the last"
-    assert exports._under_way == {}
+    assert exports._under_way.count == 0
 
 
 async def ask(exports: ExportDoor, ends: list[bool]) -> None:
@@ -465,7 +465,7 @@ def test_so_many_are_on_their_way(proctor: Runtime, monkeypatch: pytest.MonkeyPa
 
     async def stuck(answer: Any) -> None:
         async def send(message: Any) -> None:
-            counts.append(sum(exports._under_way.values()))
+            counts.append(exports._under_way.count)
             if message.get("more_body"):
                 await anyio.sleep(30)
 
@@ -481,7 +481,7 @@ def test_so_many_are_on_their_way(proctor: Runtime, monkeypatch: pytest.MonkeyPa
     with anyio.from_thread.start_blocking_portal() as portal:
         portal.call(all_of_them)
     assert max(counts) == MOST_AT_ONCE // 5
-    assert exports._under_way == {}
+    assert exports._under_way.count == 0
 
 
 def test_a_text_that_is_kept_nowhere_comes_back(

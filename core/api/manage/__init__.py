@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from threading import BoundedSemaphore
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -24,7 +24,7 @@ from core.api import bodies as api_bodies
 from core.api.manage import bodies, things
 from core.api.manage.endpoints import ENDPOINTS, LINES, REASON, Endpoint, EndpointKind, describe
 from core.api.native import Native
-from core.api.pieces import SentInPieces
+from core.api.pieces import SentInPieces, UnderWay
 from core.api.repeats import REPLAYED, key_of
 from core.documents import as_json
 from core.errors import BadHeader, Conflict, Invalid, NotAsSeen, NotFound, Overloaded, ProctorError, UnseenChange
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MOST_BODY_BYTES = 1_000_000
 _MOST_LISTED, _USUALLY_LISTED = 200, 100
 _MOST_GIVEN_OUT = 4
-"""So many files of lines may be on their way."""
+"""So many files of lines may be on their way; keys of one tenant may have half of them."""
 _OF_THE_MOMENT = ("spent_usd", "held_usd", "resets_at", "used_at", "old")
 """What of a document changes without a decision, so that no ``ETag`` follows from it."""
 _SECRET = "key"  # noqa: S105 the field in which a new text is told
@@ -52,7 +52,7 @@ class Manage:
     def __init__(self, runtime: Runtime, native: Native) -> None:
         self._runtime = runtime
         self._native = native
-        self._giving = BoundedSemaphore(_MOST_GIVEN_OUT)
+        self._giving = UnderWay(_MOST_GIVEN_OUT, _MOST_GIVEN_OUT // 2)
         self.routes = [Route(one.route, self._door(one), methods=[one.method]) for one in ENDPOINTS]
         describe(native.router)
 
@@ -125,16 +125,18 @@ class Manage:
 
     def _given_out(self, endpoint: Endpoint, asked: things.Asked, body: bytes) -> Response:
         """Begin a file of lines, of which some may be on their way; a thread is taken for each line, and no longer."""
-        if not self._giving.acquire(blocking=False):
+        whose = asked.principal.tenant_id or ""
+        if not self._giving.begin(whose):
             raise Overloaded("Other exports are on their way. Send it again in a moment.", retry_after_seconds=5.0)
         try:
             made: UserExport = endpoint.do(replace(asked, body=_read(endpoint, body, {})))
             first = next(made.lines)
         except BaseException:
-            self._giving.release()
+            self._giving.end(whose)
             raise
         headers = {"Content-Type": LINES, "Cache-Control": "no-store"}
-        return SentInPieces(first, lambda: run_in_threadpool(next, made.lines, None), self._giving.release, headers)
+        left = partial(self._giving.end, whose)
+        return SentInPieces(first, lambda: run_in_threadpool(next, made.lines, None), left, headers)
 
 
 def _require_asked_once(endpoint: Endpoint, request: Request) -> None:

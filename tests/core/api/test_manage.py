@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from core.api import manage
 from core.api.manage.endpoints import ENDPOINTS, EndpointKind
+from core.api.pieces import UnderWay
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import METADATA, AuditEntry, Tenant
@@ -187,6 +188,22 @@ def test_who_may_ask_what(managed: Managed, name: str) -> None:
         assert done.headers["content-type"] == "application/x-ndjson"
         assert done.text.splitlines()[-1] == '{"type":"end","calls":0}'
     assert (rows_of(managed.house) != before) is (changes and expected != {404} and name not in UNCHANGED)
+
+
+def test_exports_take_turns(managed: Managed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ended, or was refused, is none any more; of one tenant there are two at once, and of all four."""
+    at = f"/tenants/{managed.house.tenant.id}/exports"
+    may, may_not = managed.program("of whoever exports"), managed.program("of the tenant")
+    assert [may_not("POST", at, {"user": "ann"}).status_code for _ in range(3)] == [403] * 3
+    assert [may("POST", at, {"user": "ann"}).status_code for _ in range(3)] == [200] * 3
+    places = UnderWay(4, 2)
+    assert [places.begin(whose) for whose in "aaabcc"] == [True, True, False, True, True, False]
+    places.end("a")
+    assert [places.begin(whose) for whose in "ca"] == [True, False]
+    monkeypatch.setattr(UnderWay, "begin", lambda _self, _whose: False)
+    before = rows_of(managed.house)
+    refused = may("POST", at, {"user": "ann"})
+    assert (refused.status_code, refused.headers["retry-after"], rows_of(managed.house)) == (503, "5", before)
 
 
 @pytest.mark.parametrize(
