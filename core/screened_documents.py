@@ -15,6 +15,8 @@ from core.guardrails import HELD, Action, Finding, Guardrail, Guardrails, Stage,
 from core.messages import Media, Message, media_of
 from core.workers import TenantWorkers, UnreadDocument
 
+MOST_CHARACTERS = 1_000_000
+"""Of all documents of a request: they are judged while its caller waits."""
 _CLOCK = SystemClock()
 _PLACE = "document"
 _BEGINNING, _BEGINS_WITHIN = b"%PDF-", 1024
@@ -27,7 +29,7 @@ _REASONS = {
     "holds_files": "holds other files",
     "not_here": "is a link, a file of the vendor's or no PDF",
     "too_large": "is larger than is read",
-    "too_long": "has more text than is read",
+    "too_long": "has more text than is read, with those before it",
     "too_many_pages": "has more pages than are read",
 }
 """Why a document was not read, where it will not be another time either."""
@@ -53,9 +55,14 @@ def judge_documents(
     ends = _CLOCK.monotonic() + seconds
     texts: dict[Media, Sequence[str]] = {}
     unread: list[tuple[int, str]] = []
+    left = MOST_CHARACTERS
     for one in dict.fromkeys(documents):
         try:
-            texts[one] = _texts_of(one, workers, pages, ends)
+            found = _texts_of(one, workers, pages, ends)
+            left -= sum(map(len, found))
+            if left < 0:
+                raise UnreadDocument("too_long")  # noqa: TRY301 as one that is too long by itself
+            texts[one] = found
         except UnreadDocument as error:
             unread.append((documents.index(one) + 1, error.reason))
     _judge(dict.fromkeys(text for some in texts.values() for text in some), guardrails, findings)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 MOST_DOCUMENT_BYTES = 50_000_000
-MOST_CHARACTERS = 2_000_000
+MOST_CHARACTERS = 1_000_000
+"""As many as the longest text may have that anybody sends."""
 _UNREADABLE = {"/EF": "holds_files", "/XFA": "holds_another_form"}
 """Members of objects behind which something stands that is not read."""
 _DATE = re.compile(r"D:\d{4,14}[-+Z0-9']*")

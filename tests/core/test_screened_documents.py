@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core import screened_documents
 from core.clock import SystemClock
 from core.errors import GuardrailBlocked, GuardrailUnavailable
 from core.guardrails import (
@@ -125,7 +126,7 @@ def test_everything_that_stands_in_it_is_read() -> None:
         (document(VISIBLE), 0, False, "too_many_pages"),
         (document(VISIBLE), 9, True, "timeout"),
         (document(VISIBLE).replace(b"/Resources", b"/Elsewhere"), 9, False, "a_picture"),
-        (document(f"BT /F1 1 Tf ({'x' * 1_000}) Tj ET\n" * 2_100), 9, False, "too_long"),
+        (document(f"BT /F1 1 Tf ({'x' * 1_000}) Tj ET\n" * 1_100), 9, False, "too_long"),
         (document(note="x) /FS << /EF << /F 5 0 R >> >> /Other ("), 9, False, "holds_files"),
     ],
 )
@@ -136,7 +137,9 @@ def test_what_is_not_read_to_its_end_was_not_read(content: bytes, pages: int, re
     assert told.value.reason == reason
 
 
-def test_what_stands_in_it_is_judged_and_cannot_be_altered(readers: TenantWorkers) -> None:
+def test_what_stands_in_it_is_judged_and_cannot_be_altered(
+    readers: TenantWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A rule that notes does, one that would take something out holds the request back; without a rule nobody reads."""
     found: list[Finding] = []
     orders = ("injection", Action.NOTE, {"threshold": 50, "places": ["documents"]})
@@ -148,6 +151,9 @@ def test_what_stands_in_it_is_judged_and_cannot_be_altered(readers: TenantWorker
         judge_documents(secret, rules(), found, readers)
     assert SECRET not in str(found)
     assert judge_documents(secret, Guardrails(), [], readers) == 0
+    monkeypatch.setattr(screened_documents, "MOST_CHARACTERS", 80)
+    with pytest.raises(GuardrailBlocked, match="document 2 has more text than is read"):
+        judge_documents(asked(document(VISIBLE), order), rules(), [], readers)
 
 
 @pytest.mark.parametrize(
