@@ -28,6 +28,10 @@ class FrameScreen(Protocol):
         """Return a whole *text* as it is shown."""
         ...
 
+    def lets_stand(self, digits: str, place: str, steps: Steps) -> bool:
+        """Return whether a number may be shown."""
+        ...
+
     def placed(self) -> Screen:
         """Return what shows the texts of an event that repeats what was written."""
         ...
@@ -60,6 +64,10 @@ class AllowedTexts:
     def whole(self, text: str, place: str, steps: Steps | None = None) -> str:
         """Return a whole *text* as it is shown."""
         return self._guardrails.screen_text(text, Stage.OUTPUT, [], place, steps)
+
+    def lets_stand(self, digits: str, place: str, steps: Steps) -> bool:
+        """Return whether a number may be shown."""
+        return self._guardrails.lets_stand(digits, steps, place)
 
     def placed(self) -> Screen:
         """Return what shows the texts of an event that repeats what was written."""
@@ -95,6 +103,10 @@ class RestoredTexts:
         """Return a whole *text* as it is shown."""
         return text if place == REASONING else self._giving.text(text, [], place, steps)
 
+    def lets_stand(self, digits: str, place: str, steps: Steps) -> bool:  # noqa: ARG002 as the protocol has it
+        """Say yes: it was looked at before."""
+        return True
+
     def placed(self) -> Screen:
         """Return what shows the texts of an event that repeats what was written."""
         screen = placed_back(self._giving, [])
@@ -113,7 +125,7 @@ def placed_back(giving: GivenBack, findings: list[Finding]) -> Screen:
     """Return what puts back what was replaced in a request into the texts of a body, but for what its vendor sealed."""
 
     def restored(placed: PlacedText) -> str:
-        if placed.is_sealed:
+        if placed.is_sealed or placed.is_number:
             return placed.text
         return giving.text(placed.text, findings, placed.place + " key" * placed.is_name, placed.within)
 

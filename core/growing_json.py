@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import jiter
 
-from core.json_leaves import numbered
+from core.json_leaves import MayStand, numbered, with_numbers
 from core.json_strings import BEGUN_ESCAPE
 
 Change = dict[str, Any]
@@ -83,14 +83,16 @@ class GrowingJson:
         open_text: Callable[[Sequence[str | int]], OpenText],
         within: str = "",
         shown_name: Callable[[str, Sequence[str | int]], str] = lambda name, _: name,
+        may_stand: MayStand = lambda _, __: True,
     ) -> None:
         """Begin with nothing; *open_text* makes what shows a text, and *shown_name* says how a name may be shown.
 
         Both are given the steps that lead to the text, or to the object that has the name. Of the root only the member
-        *within* is told, and steps begin there.
+        *within* is told, and steps begin there. In the place of a number that *may_stand* says no to stands 0.
         """
         self._open_text = open_text
         self._shown_name = shown_name
+        self._may_stand = may_stand
         self._within = within
         self._rest = ""
         self._frames: list[_Frame] = []
@@ -175,8 +177,15 @@ class GrowingJson:
         end = at + len(plain)
         if end == len(text) and plain not in _LITERALS:
             raise _Incomplete
-        self._put(_LITERALS[plain] if plain in _LITERALS else _number(plain))
+        self._put(_LITERALS[plain] if plain in _LITERALS else self._shown_number(_number(plain)))
         return end
+
+    def _shown_number(self, number: float) -> Any:
+        """Return what stands in the place of *number*."""
+        frame = self._frames[-1]
+        return with_numbers(
+            number, self._may_stand, [*self._told_steps(len(frame.value) if frame.is_list else frame.name)]
+        )
 
     def _named(self, text: str, at: int, sign: str) -> int:
         if sign == "}" and self._expects == "first name":

@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import Any, cast
 
+import orjson
+
 Steps = list[str | int]
 """Names and indexes that lead to where the way has come, as they are behind the change: no name in it is one that was
 taken out. It goes on changing; who keeps one copies it."""
+LEAST_DIGITS = 6
+"""Of a number that may be somebody's, as of a phone or a card: a shorter one is nobody's."""
 Change = Callable[[str, Steps, bool], str]
 """Returns a text as it goes on, or the same object; given also where it stands, and whether it is a name: then the
 steps lead to the object that has it."""
+
+
+MayStand = Callable[[str, Steps], bool]
+"""Returns whether a whole number may stand where it does, by its digits, ``LEAST_DIGITS`` of them at least."""
 
 
 def with_texts(value: Any, change: Change, steps: Steps | None = None) -> Any:
@@ -29,6 +37,39 @@ def with_texts(value: Any, change: Change, steps: Steps | None = None) -> Any:
     if isinstance(value, list):
         return _listed(cast("list[Any]", value), change, at)
     return value
+
+
+def with_numbers(value: Any, may_stand: MayStand, steps: Steps | None = None) -> Any:
+    """Return *value* with 0 in the place of each whole number that may not stand there, or the same object.
+
+    A shorter one than *may_stand* is asked about is nobody's.
+    """
+    at: Steps = [] if steps is None else steps
+    if isinstance(value, dict):
+        members, made = cast("dict[str, Any]", value), dict[str, Any]()
+        for name, inner in members.items():
+            at.append(name)
+            made[name] = with_numbers(inner, may_stand, at)
+            at.pop()
+        return members if all(made[name] is inner for name, inner in members.items()) else made
+    if isinstance(value, list):
+        items, listed = cast("list[Any]", value), list[Any]()
+        for index, inner in enumerate(items):
+            at.append(index)
+            listed.append(with_numbers(inner, may_stand, at))
+            at.pop()
+        return items if all(new is old for new, old in zip(listed, items, strict=True)) else listed
+    return value if not (digits := _digits(value)) or may_stand(digits, at) else 0
+
+
+def _digits(value: Any) -> str:
+    """Return the digits of a whole number that may be somebody's; nothing of all else."""
+    if type(value) is int and abs(value) >= 10 ** (LEAST_DIGITS - 1):
+        return str(abs(value))
+    if isinstance(value, orjson.Fragment):  # what is longer, as its text
+        written = orjson.dumps(value).decode().removeprefix("-")
+        return written if written.isdigit() else ""
+    return ""
 
 
 def numbered(name: str, taken: Container[str]) -> str:

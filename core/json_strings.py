@@ -13,7 +13,7 @@ from typing import Protocol
 
 import orjson
 
-from core.json_leaves import Change, Steps, numbered
+from core.json_leaves import LEAST_DIGITS, Change, MayStand, Steps, numbered
 
 _HEX = "[0-9a-fA-F]"
 BEGUN_ESCAPE = re.compile(r"\\(?:u(?:H{0,3}|[dD][89abAB]HH(?:\\(?:u(?:[dD](?:[c-fC-F]H?)?)?)?)?)?)?".replace("H", _HEX))
@@ -47,7 +47,7 @@ class OpenString(Protocol):
         ...
 
 
-def with_json_strings(text: str, change: Change) -> str:
+def with_json_strings(text: str, change: Change, may_stand: MayStand | None = None) -> str:
     """Return a JSON *text* with every string in it as *change* makes it, names included.
 
     All else stays to the letter. What is no JSON is one text from where that is seen, and so is what stands in no
@@ -57,6 +57,7 @@ def with_json_strings(text: str, change: Change) -> str:
         lambda at: _WholeString(change, at),
         lambda whole, at: change(whole, at, False),
         lambda name, at: change(name, at, True),
+        may_stand,
     )
     strings.add(text)
     new = strings.news(is_last=True)
@@ -82,14 +83,17 @@ class JsonStrings:
         open_string: Callable[[Steps], OpenString],
         shown_whole: Callable[[str, Steps], str],
         shown_name: Callable[[str, Steps], str],
+        may_stand: MayStand | None = None,
     ) -> None:
         """Begin with nothing. *open_string* makes what shows a string that grows, *shown_whole* says it of a whole one.
 
-        *shown_name* says how a name is shown. All are given where it stands: a name, in which object.
+        *shown_name* says how a name is shown. All are given where it stands: a name, in which object. In the place of a
+        whole number that *may_stand* says no to stands 0.
         """
         self._open_string = open_string
         self._shown_whole = shown_whole
         self._shown_name = shown_name
+        self._may_stand = may_stand
         self._waiting: list[str] = []
         self._rest = ""
         """What has come and was not read."""
@@ -180,7 +184,7 @@ class JsonStrings:
                 if _PLAIN.fullmatch(word[0]) is None:
                     return self._become_plain("", at)
                 self._expects = "comma"
-                return self._tell(word[0], at, is_clear=False)
+                return self._tell_word(word[0], at)
             case _:
                 return self._become_plain("", at)
         return self._tell(sign, at)
@@ -199,6 +203,18 @@ class JsonStrings:
         else:
             self._begun += raw
         return at + len(raw)
+
+    def _tell_word(self, word: str, at: int) -> int:
+        """Tell a number, or a word of JSON; return where it ends that stands *at*."""
+        digits = word.removeprefix("-")
+        if self._may_stand is None or len(digits) < LEAST_DIGITS or not digits.isdecimal() or not self._levels:
+            return self._tell(word, at, is_clear=False)
+        if self._may_stand(digits, self._steps(len(self._levels))):
+            return self._tell(word, at, is_clear=False)
+        self._tell("", at)
+        self._told += len(word)
+        self._out.append("0")
+        return at + len(word)
 
     def _become_plain(self, text: str, at: int = 0) -> int:
         """Take all that is not told for no JSON."""

@@ -74,8 +74,10 @@ class WholePartials:
             self._pieces.clear()
         self._pieces.append(piece.text)
         text = "".join(self._pieces)
-        value = self._response_model.partial_value(_object_in(text), piece.form.meant)
-        being_written = None if piece.form.way_back else open_text(text)
+        written = open_text(text)
+        told = _object_in(text if written else without_number(text))
+        value = self._response_model.partial_value(told, piece.form.meant)
+        being_written = None if piece.form.way_back else written
         shown = Partial(self._guardrails.screen_partial(value, being_written), piece.n)
         if shown.value is None or shown == self._shown:
             return None
@@ -108,7 +110,9 @@ class Patches:
         if form.way_back:
             return _Compared(WholePartials(self._response_model, self._guardrails))
         within = "value" if self._response_model.form.is_wrapped else ""
-        return _Read(GrowingJson(self._guardrails.screened_text, within, self._guardrails.screened))
+        return _Read(
+            GrowingJson(self._guardrails.screened_text, within, self._guardrails.screened, self._guardrails.lets_stand)
+        )
 
 
 class _Changes(Protocol):
@@ -145,6 +149,7 @@ class _Compared:
         return changes_between(before, partial.value)
 
 
+_NUMBER = re.compile(r"[-+.0-9eE]+\Z")
 _CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*+")*+', re.DOTALL)
 """All of a JSON text before the string that is open at its end."""
 
@@ -154,6 +159,11 @@ def open_text(text: str) -> str:
     closed = _CLOSED.match(text)
     rest = text[closed.end() :] if closed else ""
     return str(partial(rest) or "")
+
+
+def without_number(text: str) -> str:
+    """Return a JSON *text* at whose end no string is open, without the number there: what comes may make it another."""
+    return _NUMBER.sub("", text)
 
 
 def _object_in(text: str) -> str:

@@ -195,6 +195,7 @@ class ScreenedFrames:
                 lambda steps: screen.growing(place, steps),
                 lambda text, steps: screen.whole(text, place, steps),
                 lambda name, steps: screen.whole(name, place, steps),
+                lambda digits, steps: screen.lets_stand(digits, place, steps),
             )
         one = self._channels[channel] = ShownText(screened, is_thought=place == REASONING)
         return one

@@ -27,7 +27,7 @@ from core.dialects import (
 from core.errors import GuardrailBlocked
 from core.field_problems import FieldProblem, told_as
 from core.guardrails import ANSWER, HELD, Finding, Guardrails, Stage, standing
-from core.json_leaves import Steps, with_texts
+from core.json_leaves import Steps, with_numbers, with_texts
 from core.json_schemas import is_plain_name, json_path
 from core.json_texts import as_python_reads, exactly, exactly_written
 from core.messages.turns import earlier_listed
@@ -147,14 +147,20 @@ def value_as_allowed(
 def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: list[Finding], place: str) -> Any:
     """Return what may be kept of a JSON *value*, which goes to nobody: a text of which nothing may is held back."""
 
-    def changed(text: str, _steps: Steps, _is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+    def changed(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
         try:
-            return guardrails.screen_text(text, stage, findings, place)
+            return guardrails.screen_text(text, stage, findings, place, None if is_name else steps)
         except GuardrailBlocked:
             return HELD_BACK
 
+    def may_stand(digits: str, steps: Steps) -> bool:
+        try:
+            return guardrails.lets_stand(digits, steps, place, stage, findings)
+        except GuardrailBlocked:
+            return False
+
     with guardrails.hearing(stage, lambda: with_texts(value, changed)):
-        return with_texts(value, changed)
+        return with_numbers(with_texts(value, changed), may_stand)
 
 
 def earlier_in(body: Mapping[str, Any]) -> frozenset[Turn]:
@@ -172,7 +178,11 @@ def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding],
         before, place = len(findings), placed.place + " key" * placed.is_name
         try:
             is_earlier = bool(over) and tuple(placed.steps[:2]) in over
-            new = guardrails.screen_text(placed.text, stage, findings, place, placed.within, is_earlier=is_earlier)
+            steps = placed.steps if placed.within is None and place != ANSWER else placed.within
+            if not placed.is_number:
+                new = guardrails.screen_text(placed.text, stage, findings, place, steps, is_earlier=is_earlier)
+            else:
+                new = placed.text if guardrails.lets_stand(placed.text, steps, place, stage, findings) else ""
         except GuardrailBlocked as error:
             findings[before:] = [replace(one, path=path_of(placed)) for one in findings[before:]]
             raise _named(error, place, path_of(placed), findings) from None
@@ -236,7 +246,7 @@ class AnswerScreen:
             read = read_json(text)
             if read is not None:
                 with self._guardrails.hearing(Stage.OUTPUT, lambda: with_texts(read, self._changed)):
-                    made = with_texts(read, self._changed)
+                    made = with_numbers(with_texts(read, self._changed), self._may_stand)
                 return text if made is read else exactly_written(made).decode()
             shown = self._shown(text)
             plain = _plain(shown)
@@ -277,8 +287,12 @@ class AnswerScreen:
         """Return what is wrong with an answer as its model is told it."""
         return told_as(error, self.sentence)
 
-    def _changed(self, text: str, _steps: Steps, _is_name: bool) -> str:  # noqa: FBT001 as the way calls it
-        return self._shown(text)
+    def _changed(self, text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
+        new = self._shown(text)
+        return new if is_name or new != text else self._guardrails.screened(text, steps)
+
+    def _may_stand(self, digits: str, steps: Steps) -> bool:
+        return self._guardrails.lets_stand(digits, steps)
 
     def _shown(self, text: str) -> str:
         return self._guardrails.screened(text)

@@ -194,6 +194,8 @@ def said_in_body(dialect: Dialect, body: Mapping[str, Any], said: str) -> Sequen
     over = earlier_in(body)
 
     def noted(placed: PlacedText) -> str:
+        if placed.is_number:
+            return placed.text
         found.append((placed.text, placed.place, (), tuple(placed.steps[:2]) in over))
         return placed.text
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 
 from core.detection import Span, merged
 from core.detection import _cards as card_numbers
@@ -41,6 +42,7 @@ _WORDS = by_word(
     }
 )
 _LONGEST_WORD = 32
+_COLON = ": "
 _BACKWARDS = re.compile(rf'(?:(?![{mail.NOT_LATIN}\u3000-\u303f\uff00-\uffef])[^\s,"<>{{}};|]|(?<=\d),)+')
 """A chunk, read from its end."""
 _GAP = re.compile(r"(?<=\S)[^\S\r\n]{1,3}\Z")
@@ -65,6 +67,10 @@ class PersonalDetector:
         self._numbers = NationalNumbers(frozenset(regions) & COUNTRIES)
         self._kinds = frozenset(kinds)
         self._domains = tuple(f"{mark}{domain.lower()}" for domain in domains for mark in "@.")
+
+    def heading(self, name: str) -> str:
+        """Return what stands before the value of the member *name*, where that says what a number is."""
+        return _heading(name)
 
     def find(self, text: str) -> list[Span]:
         """Return the personal data in *text*."""
@@ -118,6 +124,13 @@ class PersonalDetector:
         at = min(_tail(text), mail.growing_address(text), account_numbers.growing_iban(text))
         across = [span.start for span in found if span.start < at < span.end]
         return min([at, *across])
+
+
+@lru_cache(maxsize=4096)
+def _heading(name: str) -> str:
+    """Return *name* as a heading, if a word in it proves something; of a long one its end, which is near the value."""
+    near = name[-IN_SIGHT + len(_COLON) :]
+    return near + _COLON if SearchedText(near, _WORDS).said(len(near)) else ""
 
 
 def _tail(text: str) -> int:

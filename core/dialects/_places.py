@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-from core.json_leaves import Steps, numbered, with_texts
+from core.json_leaves import Steps, numbered, with_numbers, with_texts
 from core.json_strings import with_json_strings
 
 SAID = ""
@@ -53,6 +53,8 @@ class PlacedText:
     """Whether the vendor would find out that it was altered: it goes on as it is, or not at all."""
     within: Steps | None = None
     """What leads to it in the JSON that is written as a text, where it stands in one."""
+    is_number: bool = False
+    """Whether it is a whole number: then another text in its place says that it may not stand there, and 0 does."""
 
 
 Screen = Callable[[PlacedText], str]
@@ -162,9 +164,16 @@ class _Way:
         def changed_within(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
             return self._text(text, place, is_name=is_name, steps=[*self._steps, *steps], within=steps)
 
+        def may_stand(digits: str, steps: Steps) -> bool:
+            return self._text(digits, place, steps=steps, is_number=True) == digits
+
+        def may_stand_within(digits: str, steps: Steps) -> bool:
+            at = [*self._steps, *steps]
+            return self._text(digits, place, steps=at, within=steps, is_number=True) == digits
+
         if is_json and isinstance(value, str):
-            return with_json_strings(value, changed_within)
-        return with_texts(value, changed, self._steps)
+            return with_json_strings(value, changed_within, may_stand_within)
+        return with_numbers(with_texts(value, changed, self._steps), may_stand, self._steps)
 
     def _media(self, holder: Mapping[str, Any], value: str) -> str:
         """Return what is sent beside words: of a text that is sent so the words are looked at."""
@@ -180,12 +189,19 @@ class _Way:
         return value if new is text else head + b64encode(new.encode()).decode()
 
     def _text(
-        self, text: str, place: str, *, is_name: bool = False, steps: Steps | None = None, within: Steps | None = None
+        self,
+        text: str,
+        place: str,
+        *,
+        is_name: bool = False,
+        is_number: bool = False,
+        steps: Steps | None = None,
+        within: Steps | None = None,
     ) -> str:
         if not text:
             return text
         at = self._steps if steps is None else steps
-        return self._screen(PlacedText(text, place, at, is_name, self._is_sealed, within))
+        return self._screen(PlacedText(text, place, at, is_name, self._is_sealed, within, is_number))
 
 
 def text_head(data: str, media_type: Any) -> str | None:

@@ -41,7 +41,7 @@ from core.guardrails._rules import (
 )
 from core.guardrails._tool_policy import Objection, ToolPolicy, not_public_by_text
 from core.guardrails._tool_texts import ToolTexts
-from core.json_leaves import Steps, with_texts
+from core.json_leaves import Steps, with_numbers, with_texts
 from core.json_values import JsonValue
 from core.messages import Message, mapped
 from core.messages.turns import earlier
@@ -191,6 +191,8 @@ class Guardrails:
     def screen_value(self, value: Any, stage: Stage, findings: list[Finding], place: str = "") -> Any:
         """Return a JSON *value*, which stands in a *place*, with every text in it as it may go on, names included.
 
+        In the place of a number that may not go on stands 0.
+
         Raises:
             GuardrailBlocked: one of them may not.
 
@@ -201,7 +203,10 @@ class Guardrails:
             def screened(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
                 return panel.at(place, steps).screen(text, found, place + _NAME * is_name)
 
-            return with_texts(value, screened)
+            def may_stand(digits: str, steps: Steps) -> bool:
+                return panel.at(place, steps).lets_stand(digits, found, place)
+
+            return with_numbers(with_texts(value, screened), may_stand)
 
         with self.hearing(stage, lambda: look([])):
             return look(findings)
@@ -261,12 +266,10 @@ class Guardrails:
 
         """
         panel = self._panels[Stage.OUTPUT]
-        return with_open_text(
-            value,
-            open_text,
-            lambda text, steps: panel.at(ANSWER, steps).screen(text, []),
-            lambda text, steps: panel.at(ANSWER, steps).screen_open(text),
+        shown = with_open_text(
+            value, open_text, self.screened, lambda text, steps: panel.at(ANSWER, steps).screen_open(text)
         )
+        return with_numbers(shown, self.lets_stand)
 
     def screen_text(
         self,
@@ -283,6 +286,17 @@ class Guardrails:
         In an object that is the answer *steps* lead to it. It *is_earlier* in a message of a turn that is over.
         """
         return self._panels[stage].at(place, steps, is_earlier=is_earlier).screen(text, findings, place)
+
+    def lets_stand(
+        self,
+        digits: str,
+        steps: Sequence[str | int] | None = None,
+        place: str = ANSWER,
+        stage: Stage = Stage.OUTPUT,
+        findings: list[Finding] | None = None,
+    ) -> bool:
+        """Return whether a number may stand where *steps* lead to; raises GuardrailBlocked."""
+        return self._panels[stage].at(place, steps).lets_stand(digits, [] if findings is None else findings, place)
 
     def screened(self, text: str, steps: Sequence[str | int] | None = None) -> str:
         """Return a text of an answer as it may be shown; raises GuardrailBlocked. *steps* lead to it, if known."""

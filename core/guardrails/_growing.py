@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.detection import Detector, Span
+from core.detection.headed import Headed
 from core.guardrails._findings import arising, left, marked, settled
 from core.guardrails._panel import Panel
 from core.guardrails._rules import Guardrail, Stage
@@ -119,6 +120,8 @@ class ScreenedText:
         if ends and (found := one.detector.find(text[:ends])):
             self._settled.append((one.guardrail, self._new(_moved(left(one.guardrail, text, found), one.begin))))
         one.begin += ends
+        if ends and isinstance(one.detector, Headed):
+            one.detector = one.detector.rest
         if ends == size:
             return one.begin
         rest = text[ends:]

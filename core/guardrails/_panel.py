@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from core.detection import Detector, Span
+from core.detection.headed import Headed, ReadsNames
 from core.guardrails._findings import (
     Finding,
     Region,
@@ -67,6 +68,9 @@ class Panel:
         """Whether it matters to which turn a text belongs."""
         self._at: dict[tuple[str, bool], Panel] = {}
         self._of: dict[tuple[bool, ...], Panel] = {}
+        self.reads_names = [one.search for one in mine if isinstance(one.search, ReadsNames)]
+        """Those to which the name of a member is a word before its value."""
+        self._under: dict[str, Panel] = {}
         self.judges: list[tuple[Guardrail, Judge]] = []
         self.outside: list[tuple[Guardrail, OutsideJudge]] = []
         """Judges that are asked over the network, of what the others let go on."""
@@ -82,12 +86,27 @@ class Panel:
         self._sparing: Sequence[Callable[[str], bool]] | None = sparing if len(sparing) == len(mine) else None
 
     def at(self, place: str, steps: Sequence[str | int] | None = None, *, is_earlier: bool = False) -> Panel:
-        """Return those that look at a text in *place*; *steps* lead to it in an answer, where that is known.
+        """Return those that look at a text in *place*; *steps* lead to it in an object, where that is known.
 
         It *is_earlier* in a message of a turn that is over.
         """
-        if not self._is_placed:
+        panel = self._placed(place, steps, is_earlier=is_earlier) if self._is_placed else self
+        return panel.under(steps) if steps and panel.reads_names else panel
+
+    def under(self, steps: Sequence[str | int]) -> Panel:
+        """Return those that look at a text to which *steps* lead: the name of its member is a word before it."""
+        name = next((one for one in reversed(steps) if isinstance(one, str)), "")
+        if not any(one.heading(name) for one in self.reads_names):
             return self
+        panel = self._under.get(name)
+        if panel is None:
+            panel = Panel(self._stage, [_headed(one, name) for one in self._members], self._placeholders)
+            if len(self._under) < _MOST_KEPT:
+                self._under[name] = panel
+        return panel
+
+    def _placed(self, place: str, steps: Sequence[str | int] | None, *, is_earlier: bool) -> Panel:
+        """Return those that look at a text in *place*."""
         if not (steps and self.goes_by_fields):
             steps = None
             if (known := self._at.get((place, is_earlier))) is not None:
@@ -119,6 +138,16 @@ class Panel:
         hits = [(guardrail, spans) for guardrail, detector in self.detectors if (spans := detector.find(text))]
         new = self._without(text, hits, findings, place, own) if hits else text
         return self._heard(new, findings, place) if self.outside else new
+
+    def lets_stand(self, digits: str, findings: list[Finding], place: str = "") -> bool:
+        """Return whether a number may stand as it is. Only what searches looks at it: it is no text to judge.
+
+        Raises:
+            GuardrailBlocked: nothing may that has it.
+
+        """
+        hits = [(guardrail, spans) for guardrail, detector in self.detectors if (spans := detector.find(digits))]
+        return not hits or self._without(digits, hits, findings, place, None) == digits
 
     @property
     def waits(self) -> bool:
@@ -211,6 +240,13 @@ class Panel:
         kept = [(one, spans) for one, found in hits if (spans := _new(left(one, text, found), own))]
         regions = settled(kept, self._stage, findings, place, text)
         return marked(text, regions, self.mark) if regions else text
+
+
+def _headed(one: Guardrail, name: str) -> Guardrail:
+    """Return a rule that reads *name* before a text, if it reads names."""
+    if isinstance(one.search, ReadsNames) and (heading := one.search.heading(name)):
+        return replace(one, search=Headed(one.search, heading))
+    return one
 
 
 def _new(spans: list[Span], own: Sequence[Span] | None) -> list[Span]:

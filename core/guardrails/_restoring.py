@@ -17,7 +17,7 @@ from core.guardrails._panel import Panel
 from core.guardrails._places import ANSWER
 from core.guardrails._replacing import Placeholders
 from core.guardrails._rules import Guardrail, Judge, ModelJudge, Stage
-from core.json_leaves import Steps, with_texts
+from core.json_leaves import Steps, with_numbers, with_texts
 
 Place = Sequence[str | int] | None
 
@@ -58,7 +58,11 @@ class GivenBack:
 
     def screen_partial(self, value: Any, open_text: str | None = None) -> Any:
         """Return a JSON *value* that is still being written as ``Guardrails.screen_partial`` does, restored."""
-        return with_open_text(value, open_text, self.screened, self._open)
+        return with_numbers(with_open_text(value, open_text, self.screened, self._open), self.lets_stand)
+
+    def lets_stand(self, digits: str, steps: Place = None) -> bool:
+        """Return whether a number of an answer may stand where *steps* lead to; raises GuardrailBlocked."""
+        return self._screen.at(ANSWER, steps).lets_stand(digits, [], ANSWER)
 
     def screened_text(self, steps: Place = None, place: str = ANSWER) -> RestoredText:
         """Return what shows a text of an answer while it is written; *steps* lead to it, if they are known."""
