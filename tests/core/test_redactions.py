@@ -81,6 +81,16 @@ def test_what_cannot_be_redacted_and_stay_valid_is_refused(rule: dict[str, Any],
     assert value not in f"{told.value} {told.value.problem.path} {told.value.problem.type}"
 
 
+def test_a_number_that_is_taken_out_leaves_0_or_nothing() -> None:
+    """Where the schema takes 0 that stands there; where it does not, the refusal says where."""
+    card, rule = 4111111111111111, {"type": "integer"}
+    assert redacted({"type": "object", "properties": {"it": rule}}, {"it": card}) == {"it": 0}
+    with pytest.raises(Unfitting) as told:
+        redacted({"type": "object", "properties": {"it": rule | {"minimum": 10**15}}}, {"it": card})
+    assert told.value.problem.path == "$.it"
+    assert str(card) not in f"{told.value} {told.value.problem}"
+
+
 TEXTS = st.sampled_from([JANE, PHONE, KEY, "plain", f"to {JANE} or {PHONE}", "DE89370400440532013000", ""])
 RULES = st.sampled_from([rule for rule, _, _ in FIELDS.values()])
 
