@@ -46,6 +46,7 @@ LAST_DRAWN = {
     "/tenants": ("Tenants", ".st-key-own_budgets p"),
     "/flags": ("Flags", ".st-key-meanings p"),
     "/guardrails": ("Guardrails", ".st-key-try_card button"),
+    "/privacy": ("Privacy", ".st-key-certificates p"),
     "/routes": ("Routes", ".st-key-breakers p"),
     "/schemas": ("Schemas", "a.export"),
     "/schemas?schema=support_ticket": ("Schema", ".st-key-version p"),
