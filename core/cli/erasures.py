@@ -74,6 +74,8 @@ def export_user(runtime: Runtime, user: str, file: Path, tenant: str, *, reason:
     exports = runtime.user_exports
     who = exports.user(OPERATOR, user, runtime.tenants.find(OPERATOR, tenant))
     file.touch(mode=0o600)  # what is in it is for one person; and one that cannot be written is given out to nobody
+    if file.is_file():  # it may have been there, for all to read
+        file.chmod(0o600)
     made = exports.export(OPERATOR, who, reason=reason)
     with file.open("wb") as out:
         out.writelines(made.lines)

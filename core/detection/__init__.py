@@ -48,7 +48,7 @@ class Detector(Protocol):
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Return *spans* of several detectors without overlaps: what touches is one, and the longest of it names it.
+    """Return *spans* of several detectors without overlaps: what overlaps is one, and the longest of it names it.
 
     The order in which they were found changes nothing.
     """

@@ -699,7 +699,7 @@ def test_the_doctor_names_what_is_wrong_with_a_service_that_judges(
 
 
 def test_certificates_are_taken_away_and_taken_in(acme: Run, tmp_path: Path) -> None:
-    """All of them in one file, or one as it was printed; a file of none is one, whatever blank lines are in it."""
+    """All of them in one file, or one as it was printed, with blank lines or of none; an export is for one to read."""
     file, one = tmp_path / "all.jsonl", tmp_path / "one.json"
     for written in (0, 1):
         assert acme("erasures", "--file", str(file)).code == 0
@@ -708,6 +708,9 @@ def test_certificates_are_taken_away_and_taken_in(acme: Run, tmp_path: Path) -> 
         assert acme("erase", "--again", "--certificate", str(file)).code == 0
         one.write_text(acme("erase", "ann", "--json").out)
     assert acme("erase", "--again", "--certificate", str(one), "--certificate", str(file)).code == 0
+    file.chmod(0o644)
+    assert acme("export-user", "ann", str(file), "--tenant", "Acme").code == 1, "nothing is kept of her"
+    assert (file.stat().st_mode & 0o777, file.read_text().count("\n")) == (0o600, 2)
     file.write_text("no")
     assert "is not JSON" in acme("erase", "--again", "--certificate", str(file)).err
 
