@@ -42,7 +42,7 @@ def _ours() -> list[SecretRule]:
     word = r"(?:api|secret|access)[_ -]?key|client[_ -]?secret|token|secret|passw(?:or)?d|passphrase|key"
     is_ = r"[\"'`]?\s{0,3}(?:is|:=|=>|=|:)\s{0,3}[\"'`]?"
     # ``the primary key is Nordwind_84103121``: a word and numbers after a bare ``key`` name a row and are no secret.
-    of_row = r"[a-z]{2,40}(?:[_-](?:[a-z]{0,4}\d{1,20}|[a-z]{1,4})){1,4}"
+    of_row = r"[a-z]{2,40}(?:[_-](?:\d{1,20}|[a-z]{1,4}(?:\d{4,20})?)){1,3}"
     named = rf"key{is_}{of_row}(?:[^{_VALUE}]|[.:!?*|](?:\s|\z)|\z)"
     sessions = r"(?:[\w.-]*(?:sess|sid|auth|token|jwt)[\w.-]*)"
     return [

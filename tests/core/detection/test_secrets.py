@@ -161,6 +161,7 @@ def test_what_is_no_secret(text: str) -> None:
         ("my password is h7Gk29sLq0Zx81mN4. Bye", "my password is [a secret]. Bye"),
         ("my api key is Nordwind_84103121, no?", "my api key is [a secret], no?"),
         ("the key is Nordwind_84103121xQ9", "the key is [a secret]"),
+        ("key: prod_ab12_cd34_ef56_gh78", "key: [a secret]"),
         ('{"secret": "acme_live_TO3bgwaZFhhJgliuXONS"}', '{"secret": "[a secret]"}'),
         (f"at https://hooks.slack.com/services/T{'8A' * 5}/B{'9C' * 5}/{'x7Yz' * 6}", "at https://hooks.slack.com/services/[a Slack webhook]"),  # noqa: E501
     ],
