@@ -239,7 +239,6 @@ ADDS = {
     "people.list": "a read",
     "erasures.erase": "what is gone stays gone; each act has a certificate of its own",
     "erasures.repeat": "the same acts once more",
-    "user_exports.user": "a read",
     "user_exports.export": "gives out what is there, and changes nothing of it",
     "people.find": "a read",
     "people.sessions": "a read",

@@ -19,6 +19,7 @@ SECRET = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 LONG = [f"{number} {'x' * 190}" for number in range(25)]
 _OPERATORS = {
     "classifier": "it asks a model, which the tenant pays for",
+    "documents": "it has a worker read for seconds, which all tenants share",
     "moderation": "it asks a provider with a key of whoever runs the deployment",
     "tools": "it is about what a model may do, not about what is written",
     "webhook": "it sends texts to an address, which is not for callers to choose",
