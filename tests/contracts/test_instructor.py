@@ -22,6 +22,7 @@ from instructor.v2.core.providers import Provider
 from pydantic import BaseModel, ConfigDict
 
 from tests.contracts.questions import Person, asking, asking_anthropic, bodies
+from tests.heard import heard
 from tests.wire.server import WireServer
 
 
@@ -125,19 +126,11 @@ class TestLoop:
             openai_client.create(**asking("never-valid", max_retries=0))
         assert "ChatCompletion(" in str(caught.value)
 
-    def test_the_logger_tells_values(
-        self, openai_client: instructor.Instructor, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_the_logger_tells_values(self, openai_client: instructor.Instructor) -> None:
         """At ERROR, the logger ``instructor`` writes the invalid value itself, unless it is silenced as by us."""
-        logger = logging.getLogger("instructor")
-        level = logger.level
-        logger.setLevel(logging.ERROR)
-        try:
-            with caplog.at_level(logging.ERROR, "instructor"), pytest.raises(InstructorRetryException):
-                openai_client.create(**asking("never-valid", max_retries=0))
-        finally:
-            logger.setLevel(level)
-        assert "input_value=" in caplog.text
+        with heard("instructor", logging.ERROR) as records, pytest.raises(InstructorRetryException):
+            openai_client.create(**asking("never-valid", max_retries=0))
+        assert "input_value=" in "".join(one.getMessage() for one in records)
 
     def test_a_class_is_made_per_call(self, openai_client: instructor.Instructor) -> None:
         """A plain model comes back as an instance of a subclass made for this call; one wrapped before does not."""

@@ -25,7 +25,7 @@ from tests.e2e.screen import PATIENCE_MS, settle, visit
 PASSWORD = "correct horse battery"
 OPERATE = ["Home", "Calls", "Spend", "Fire drills", "Changes"]
 CONFIGURE = ["Tenants", "Flags", "Guardrails", "Routes", "Providers", "Prices"]
-ALL = [*OPERATE, *CONFIGURE, "People", "Schemas", "Playground"]
+ALL = [*OPERATE, "Tenants", "Flags", "Guardrails", "Privacy", *CONFIGURE[3:], "People", "Schemas", "Playground"]
 MENUS = {
     Role.OWNER: ALL,
     Role.ADMIN: ALL,
