@@ -30,7 +30,7 @@ from tests.corridor import ANTHROPIC, DOLLAR, OPENAI, Rig, program, rig
 from tests.wire.apart import Apart
 from tests.wire.server import WireServer
 
-GENERATIONS = int(os.environ.get("GENERATIONS", "1000"))
+GENERATIONS = int(os.environ.get("GENERATIONS", "1500"))
 """``make soak`` asks for ten thousand."""
 SEED = 20_261_123
 THREADS = 16
