@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import jiter
 
-from core.json_leaves import MayStand, numbered, with_numbers
+from core.json_leaves import MayStand, digits_of, numbered
 from core.json_strings import BEGUN_ESCAPE
 
 Change = dict[str, Any]
@@ -182,10 +182,11 @@ class GrowingJson:
 
     def _shown_number(self, number: float) -> Any:
         """Return what stands in the place of *number*."""
+        if not (digits := digits_of(number)):
+            return number
         frame = self._frames[-1]
-        return with_numbers(
-            number, self._may_stand, [*self._told_steps(len(frame.value) if frame.is_list else frame.name)]
-        )
+        steps = self._told_steps(len(frame.value) if frame.is_list else frame.name)
+        return number if self._may_stand(digits, [*steps]) else 0
 
     def _named(self, text: str, at: int, sign: str) -> int:
         if sign == "}" and self._expects == "first name":

@@ -59,10 +59,10 @@ def with_numbers(value: Any, may_stand: MayStand, steps: Steps | None = None) ->
             listed.append(with_numbers(inner, may_stand, at))
             at.pop()
         return items if all(new is old for new, old in zip(listed, items, strict=True)) else listed
-    return value if not (digits := _digits(value)) or may_stand(digits, at) else 0
+    return value if not (digits := digits_of(value)) or may_stand(digits, at) else 0
 
 
-def _digits(value: Any) -> str:
+def digits_of(value: Any) -> str:
     """Return the digits of a whole number that may be somebody's; nothing of all else."""
     if type(value) is int and abs(value) >= 10 ** (LEAST_DIGITS - 1):
         return str(abs(value))

@@ -149,13 +149,13 @@ def kept_as_allowed(guardrails: Guardrails, value: Any, stage: Stage, findings: 
 
     def changed(text: str, steps: Steps, is_name: bool) -> str:  # noqa: FBT001 as the way calls it
         try:
-            return guardrails.screen_text(text, stage, findings, place, None if is_name else steps)
+            return guardrails.screen_text(text, stage, findings, place, under=None if is_name else steps)
         except GuardrailBlocked:
             return HELD_BACK
 
     def may_stand(digits: str, steps: Steps) -> bool:
         try:
-            return guardrails.lets_stand(digits, steps, place, stage, findings)
+            return guardrails.lets_stand(digits, None, place, stage=stage, findings=findings, under=steps)
         except GuardrailBlocked:
             return False
 
@@ -178,11 +178,12 @@ def placed_screen(guardrails: Guardrails, stage: Stage, findings: list[Finding],
         before, place = len(findings), placed.place + " key" * placed.is_name
         try:
             is_earlier = bool(over) and tuple(placed.steps[:2]) in over
-            steps = placed.steps if placed.within is None and place != ANSWER else placed.within
-            if not placed.is_number:
-                new = guardrails.screen_text(placed.text, stage, findings, place, steps, is_earlier=is_earlier)
+            text, steps, under = placed.text, placed.within, placed.steps
+            if placed.is_number:
+                stays = guardrails.lets_stand(text, steps, place, stage=stage, findings=findings, under=under)
+                new = text if stays else ""
             else:
-                new = placed.text if guardrails.lets_stand(placed.text, steps, place, stage, findings) else ""
+                new = guardrails.screen_text(text, stage, findings, place, steps, is_earlier=is_earlier, under=under)
         except GuardrailBlocked as error:
             findings[before:] = [replace(one, path=path_of(placed)) for one in findings[before:]]
             raise _named(error, place, path_of(placed), findings) from None

@@ -280,23 +280,29 @@ class Guardrails:
         steps: Sequence[str | int] | None = None,
         *,
         is_earlier: bool = False,
+        under: Sequence[str | int] | None = None,
     ) -> str:
         """Return a *text* that stands in a *place* as it may go on; raises GuardrailBlocked.
 
-        In an object that is the answer *steps* lead to it. It *is_earlier* in a message of a turn that is over.
+        In an object that is the answer *steps* lead to it. It *is_earlier* in a message of a turn that is over. What it
+        stands *under* leads to it in any object, if that is more.
         """
-        return self._panels[stage].at(place, steps, is_earlier=is_earlier).screen(text, findings, place)
+        panel = self._panels[stage].at(place, steps, is_earlier=is_earlier, under=under)
+        return panel.screen(text, findings, place)
 
     def lets_stand(
         self,
         digits: str,
         steps: Sequence[str | int] | None = None,
         place: str = ANSWER,
+        *,
         stage: Stage = Stage.OUTPUT,
         findings: list[Finding] | None = None,
+        under: Sequence[str | int] | None = None,
     ) -> bool:
-        """Return whether a number may stand where *steps* lead to; raises GuardrailBlocked."""
-        return self._panels[stage].at(place, steps).lets_stand(digits, [] if findings is None else findings, place)
+        """Return whether a number may stand where it does, as :meth:`screen_text` has it; raises GuardrailBlocked."""
+        panel = self._panels[stage].at(place, steps, under=under)
+        return panel.lets_stand(digits, [] if findings is None else findings, place)
 
     def screened(self, text: str, steps: Sequence[str | int] | None = None) -> str:
         """Return a text of an answer as it may be shown; raises GuardrailBlocked. *steps* lead to it, if known."""

@@ -85,16 +85,25 @@ class Panel:
         sparing = [one.search.may_find for one in mine if isinstance(one.search, Sparing)]
         self._sparing: Sequence[Callable[[str], bool]] | None = sparing if len(sparing) == len(mine) else None
 
-    def at(self, place: str, steps: Sequence[str | int] | None = None, *, is_earlier: bool = False) -> Panel:
-        """Return those that look at a text in *place*; *steps* lead to it in an object, where that is known.
+    def at(
+        self,
+        place: str,
+        steps: Sequence[str | int] | None = None,
+        *,
+        is_earlier: bool = False,
+        under: Sequence[str | int] | None = None,
+    ) -> Panel:
+        """Return those that look at a text in *place*; *steps* lead to it in an answer, where that is known.
 
-        It *is_earlier* in a message of a turn that is over.
+        It *is_earlier* in a message of a turn that is over. What leads to it in any object, where that is more, is what
+        it stands *under*: it is in no field by that, but the name of its member is a word before it.
         """
         panel = self._placed(place, steps, is_earlier=is_earlier) if self._is_placed else self
-        return panel.under(steps) if steps and panel.reads_names else panel
+        named = under or steps
+        return panel.under(named) if named and panel.reads_names else panel
 
     def under(self, steps: Sequence[str | int]) -> Panel:
-        """Return those that look at a text to which *steps* lead: the name of its member is a word before it."""
+        """Return those that look at a text to which *steps* lead, with the name of its member before it."""
         name = next((one for one in reversed(steps) if isinstance(one, str)), "")
         if not any(one.heading(name) for one in self.reads_names):
             return self

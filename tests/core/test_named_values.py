@@ -103,6 +103,16 @@ def test_in_a_body_of_a_dialect(name: DialectName) -> None:
         assert json.dumps(LEFT) in json.dumps(left).replace('\\"', '"')
 
 
+def test_what_stands_in_no_field_is_looked_at_by_a_rule_for_one() -> None:
+    """What leads to a text in the body of a dialect is a word before it, and no field of an answer."""
+    given = settings_text({"only": ["$.summary"]})
+    terms = GuardrailTerms("people", "personal", Action.REDACT, frozenset({Stage.OUTPUT}), given)
+    screen = placed_screen(Guardrails([guardrail_of(terms)]), Stage.OUTPUT, [])
+    said = {"role": "assistant", "refusal": f"No, SSN {SSN}.", f"SSN {SSN}": "x"}
+    left = DIALECTS[DialectName.CHAT].places.screened({"choices": [{"message": said}]}, screen, ANSWER, is_json=True)
+    assert SSN not in f"{left}"
+
+
 def test_in_what_is_kept_of_an_invalid_answer() -> None:
     """Nobody gets it, and it is written down."""
     assert json.loads(AnswerScreen(rule()).kept(json.dumps(OBJECT))) == LEFT
