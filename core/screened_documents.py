@@ -18,6 +18,7 @@ from core.workers import TenantWorkers, UnreadDocument
 MOST_CHARACTERS = 1_000_000
 """Of all documents of a request: they are judged while its caller waits."""
 _CLOCK = SystemClock()
+"""It bounds what other processes do, for whom no other time stands still."""
 _PLACE = "document"
 _BEGINNING, _BEGINS_WITHIN = b"%PDF-", 1024
 """What a PDF begins with, or nearly: readers take what has other bytes before it."""

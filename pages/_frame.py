@@ -151,9 +151,10 @@ class Work(Protocol):
 
 # Streamlit draws a chosen segment or tab in the primary colour, which cannot pass AA both as text and under white
 # labels; the parts of a date as narrow as their digits, which is too little to be hit; a name in code broken at any
-# hyphen, but no address, however narrow its table's cell; the first cell beside a table's index further left than its
-# head; and code in colours that are too pale on white, which are mixed with the text's own here. A link in
-# HTML has the browser's colours; one in a sentence is known by its colour alone.
+# hyphen, but no address, however narrow its table's cell; two signs in code as a third that nobody wrote; the first
+# cell beside a table's index further left than its head; and code in colours that are too pale on white, which are
+# mixed with the text's own here. A link in HTML has the browser's colours; one in a sentence is known by its colour
+# alone.
 _MENDED = """<style>
 button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
   color: inherit !important; font-weight: 600;
@@ -177,6 +178,7 @@ button[data-variant][data-selected='true'], [role='tab'][aria-selected='true'] {
 [data-testid='stMarkdownContainer'] :is(p, li) a {
   text-decoration: underline color-mix(in srgb, currentcolor 45%, transparent); text-underline-offset: 0.15em;
 }
+:is(code, pre) { font-variant-ligatures: none; }
 [data-testid='stMarkdownContainer'] :not(pre) > code { display: inline-block; max-width: 100%; }
 [data-testid='stTable'] tbody th + td { padding-left: 1rem !important; }
 [data-testid='stTable'] td a:not([href^='/']) { overflow-wrap: anywhere; }
