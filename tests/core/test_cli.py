@@ -146,7 +146,7 @@ WITHOUT_REASON = {
 }
 """Commands that take no reason though their names do not say that they show or check something, and why."""
 SHOWING = {"list", "show", "find", "check", "diff", "versions", "repricings", "unpriced", "forecast", "statement"}
-SHOWING |= {"checks", "export", "verify", "doctor", "erasures"}
+SHOWING |= {"checks", "export", "verify", "doctor", "erasures", "panels"}
 CHANGING = [path for path, _ in COMMANDS if path.split()[-1] not in SHOWING and path not in WITHOUT_REASON]
 
 
