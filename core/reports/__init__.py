@@ -47,6 +47,8 @@ from core.reports.changes import ChangeFilter as ChangeFilter
 from core.reports.changes import ChangePage as ChangePage
 from core.reports.changes import RecordedChange as RecordedChange
 from core.reports.changes import change_choices, change_page, changes_since, one_change, some_changes
+from core.reports.contrasts import Contrast as Contrast
+from core.reports.contrasts import contrast
 from core.reports.daily import biggest, daily
 from core.reports.documents import backtest_document as backtest_document
 from core.reports.documents import forecast_document as forecast_document
@@ -284,6 +286,11 @@ class Reports:
         principal.require(Permission.GENERATIONS_READ)
         return calls_frames(lambda: self._reading(principal, wanted.tenant_id), wanted, at_once)
 
+    def contrast(self, principal: Principal, within: CallFilter, selected: CallFilter) -> Contrast:
+        """Return what tells the calls that pass *selected* from the others that pass *within*."""
+        with self._reading(principal, within.tenant_id) as now:
+            return contrast(now, within, selected)
+
     def choices(
         self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None
     ) -> Choices:
@@ -319,10 +326,7 @@ class Reports:
         tenant_id: str | None = None,
         among: Sequence[str] | None = None,
     ) -> Window:
-        """Return the end of *window* that holds its *most* newest calls, of the schemas *among* some or of all.
-
-        Where there are no more it is all of it.
-        """
+        """Return the end of *window* that has its *most* newest calls, of the schemas *among* some; all, if no more."""
         with self._reading(principal, tenant_id) as now:
             return newest_of(now, window, most, among)
 
@@ -337,10 +341,7 @@ class Reports:
             return one_call(now, call_id, self._clock.now())
 
     def changes(self, principal: Principal, wanted: ChangeFilter, behind: ChangeCursor | None = None) -> ChangePage:
-        """Return one page of the changes that pass *wanted*, the newest first, or of those *behind* one.
-
-        What concerns all tenants is for whoever sees all of them.
-        """
+        """Return a page of what passes *wanted*, *behind* one or the newest; of all tenants to who sees all of them."""
         with self._reading(principal, wanted.tenant_id, Permission.CHANGES_READ) as now:
             return change_page(now, wanted, behind)
 

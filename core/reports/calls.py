@@ -256,6 +256,11 @@ def _newest_first(columns: Sequence[Any], conditions: ColumnElement[bool]) -> Se
     return joined.order_by(col(GenerationRow.started_at).desc(), col(GenerationRow.id).desc())
 
 
+def passing(wanted: CallFilter) -> ColumnElement[bool]:
+    """Return the condition that a generation passes *wanted*, whoever its tenant is."""
+    return _conditions(wanted)
+
+
 def _conditions(wanted: CallFilter) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = [
         col(GenerationRow.started_at) >= wanted.starts_at,

@@ -330,6 +330,8 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "latest_call_at all": (L, lambda on, who, of: on.latest_call_at(who)),
     "count": (L, lambda on, who, of: on.count(who, wanted(of))),
     "count all": (L, lambda on, who, of: on.count(who, EVERY)),
+    "contrast": (L, lambda on, who, of: on.contrast(who, EVERY, wanted(of))),
+    "contrast all": (L, lambda on, who, of: on.contrast(who, EVERY, dataclasses.replace(EVERY, outcome="any_error"))),
     "sums": (L, lambda on, who, of: on.sums(who, wanted(of))),
     "sums all": (L, lambda on, who, of: on.sums(who, EVERY)),
     "calls": (L, lambda on, who, of: on.calls(who, wanted(of))),

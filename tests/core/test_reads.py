@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -38,6 +39,7 @@ def built(url: str, tenants: int) -> tuple[Runtime, list[Tenant]]:
 
 WINDOW = Window.last(timedelta(days=1), START)
 LATER = START + timedelta(days=1)
+EVERY = CallFilter(starts_at=WINDOW.starts_at, ends_at=WINDOW.ends_at)
 READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
     "tenants": lambda on, who, _: [one.id for one in on.tenants.list(who)],
     "budgets": lambda on, who, _: list(on.budgets.all(who, on.tenants.list(LOCAL_OPERATOR))),
@@ -60,6 +62,7 @@ READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
 GROWING: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = READS | {
     "caught": lambda on, who, _: on.reports.caught(who, WINDOW),
     "route use": lambda on, who, _: on.reports.route_use(who),
+    "contrast": lambda on, who, _: on.reports.contrast(who, EVERY, dataclasses.replace(EVERY, outcome="any_error")),
     "flag met": lambda on, who, _: on.reports.flag_met(who, "route:default"),
     "stale flags": lambda on, who, _: on.flags.stale(who),
     "schemas": lambda on, who, _: on.schemas.list(who),
