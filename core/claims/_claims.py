@@ -21,8 +21,9 @@ from core.store import AT_ONCE, Store
 from core.tables import ANSWERED_BY, IS_ANSWER, Claim
 
 ANSWER, CHORE, FREEZE, IDEMPOTENCY, REASK = "answer", "chore", "freeze", "idempotency", "reask"
-SIGN_IN = "sign_in"
-"""The kinds of claims that there are. Of sign-in it is tries that are counted, which nobody holds."""
+SIGN_IN, WORKLOAD = "sign_in", "workload"
+"""The kinds of claims that there are. Of sign-in it is tries that are counted, which nobody holds; of a workload it is
+how far that has come, which is written with what it writes."""
 _ANSWERS = (ANSWER, IDEMPOTENCY)
 """Of which the result is what a model or a vendor wrote."""
 REMEMBERED_FOR = timedelta(days=1)

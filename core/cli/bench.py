@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from core.cli._operator import OPERATOR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.clock import Clock
     from core.panels import PanelCost
     from core.runtime import Runtime
 
@@ -24,21 +26,52 @@ def bench() -> None:
 
 @command(bench, "fill")
 @click.argument("generations", type=int)
-@click.option("--tenants", type=click.IntRange(1, 1000), default=40, show_default=True, help="How many tenants call.")
+@click.option(
+    "--tenants",
+    type=click.IntRange(1, 1000),
+    default=40,
+    show_default=True,
+    help="How many tenants, the first time.",
+)
 @click.option("--yes", "beside_own", is_flag=True, help="Also where the database has tenants of its own.")
 def fill(runtime: Runtime, *, generations: int, tenants: int, beside_own: bool) -> Output:
-    """Write GENERATIONS calls of the last ninety days into the database, to see how it fares with so many.
+    """Write calls of the last ninety days until the database has GENERATIONS of them, to see how it fares with so many.
 
-    They are consistent ('proctor verify' agrees), the same each time, and cannot be taken away again.
+    They are consistent ('proctor verify' agrees), the same each time, and cannot be taken away again. What was cut off
+    goes on where it was, and a greater number adds what is missing.
     """
     from core.workload import Workload  # noqa: PLC0415 so that --help is quick
 
     workload = Workload(runtime.store, runtime.clock, tenants=tenants)
-    rows = workload.fill(
-        generations, beside_own=beside_own, tell=lambda count: show_progress(f"{count:,} of {generations:,} calls")
-    )
+    rows = workload.fill(generations, beside_own=beside_own, tell=_Progress(runtime.clock, generations).tell)
+    if not rows:
+        return Output({"written": {}}, f"There were {generations:,} calls or more already; nothing was written.")
     said = ", ".join(f"{count:,} of {table.replace('_', ' ')}" for table, count in rows.items())
     return Output({"written": rows}, f"The database is filled: {said}.")
+
+
+class _Progress:
+    """Says how a fill goes: on a terminal all the time, elsewhere a line for each twentieth."""
+
+    def __init__(self, clock: Clock, goal: int) -> None:
+        self._clock, self._goal = clock, goal
+        self._began: tuple[float, int] | None = None
+        self._told = 0
+
+    def tell(self, count: int) -> None:
+        """Hear that so many calls are there."""
+        now = self._clock.monotonic()
+        if self._began is None:
+            self._began = now, count
+            return
+        seconds, written = now - self._began[0], count - self._began[1]
+        a_second = written / seconds if seconds else 0.0
+        left = f", {(self._goal - count) / a_second / 60:.0f} minutes left" if a_second else ""
+        sentence = f"{count:,} of {self._goal:,} calls, {a_second:,.0f} a second{left}"
+        show_progress(sentence)
+        if not sys.stderr.isatty() and (twentieth := count * 20 // self._goal) > self._told:
+            self._told = twentieth
+            click.echo(sentence, err=True)
 
 
 @command(bench, "panels")
