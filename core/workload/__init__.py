@@ -22,9 +22,9 @@ from core.pricing import Prices, Usage
 from core.principals import LOCAL_OPERATOR
 from core.store import Cursor, Store
 from core.tables import Tenant
-from core.workload._calls import Calls
+from core.workload._calls import PlayedCalls
 from core.workload._operators import NAME, Operators
-from core.workload._progress import FillProgress, Stretch
+from core.workload._progress import FillProgress, FillStretch
 from core.workload._rows import DrawnCall, TransactionRows
 
 MOST_GENERATIONS = 50_000_000
@@ -96,7 +96,7 @@ class Workload:
                 "Use another database, or say --yes."
             )
 
-    def _next(self, known: Stretch | None, generations: int) -> Stretch | None:
+    def _next(self, known: FillStretch | None, generations: int) -> FillStretch | None:
         """Return what is to be written now: the rest of what was begun, then what is missing."""
         if known is not None and not known.is_done:
             if known.goal > generations:
@@ -108,15 +108,15 @@ class Workload:
         if there >= generations:
             return None
         begins = self._now - timedelta(days=DAYS)
-        return Stretch(begins=begins, ends=self._now, first=there, goal=generations, done=there)
+        return FillStretch(begins=begins, ends=self._now, first=there, goal=generations, done=there)
 
     def _write_all(
-        self, known: Stretch | None, stretch: Stretch, counts: Counter[str], tell: Callable[[int], None]
-    ) -> Stretch:
+        self, known: FillStretch | None, stretch: FillStretch, counts: Counter[str], tell: Callable[[int], None]
+    ) -> FillStretch:
         """Write the rest of a stretch, a thousand calls at a time; return it as it stands then."""
         operators = Operators(self._store, stretch.begins - _DECIDED_BEFORE, stretch.ends)
         decided = operators.decide(self._tenants, stretch.begins)
-        calls = Calls(stretch, decided, self._drawn(stretch), self._payload_share)
+        calls = PlayedCalls(stretch, decided, self._drawn(stretch), self._payload_share)
         while not stretch.is_done:
             first = stretch.done
             reached = stretch.come_to(min(first + _AT_ONCE, stretch.goal))
@@ -139,7 +139,7 @@ class Workload:
         for account_id, spent in sorted(rows.spent.items()):
             cursor.execute(self._spend, {"id": account_id, "spent": spent})
 
-    def _drawn(self, stretch: Stretch) -> list[DrawnCall]:
+    def _drawn(self, stretch: FillStretch) -> list[DrawnCall]:
         """Return calls to draw from, each model as often as it is asked."""
         clock = ManualClock(stretch.ends, seed=7)
         book = Prices(self._store, clock).book(LOCAL_OPERATOR)

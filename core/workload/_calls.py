@@ -24,7 +24,7 @@ from core.tables import (
     Outcome,
 )
 from core.workload._operators import CalledSchema, Decided, PayingTenant
-from core.workload._progress import Stretch
+from core.workload._progress import FillStretch
 from core.workload._rows import DrawnCall, TransactionRows, blank, payload_row
 
 _T = TypeVar("_T")
@@ -105,10 +105,12 @@ class _Invalid:
     schema: CalledSchema
 
 
-class Calls:
+class PlayedCalls:
     """Makes the calls of one stretch; the same by their numbers, whatever was made before."""
 
-    def __init__(self, stretch: Stretch, decided: Decided, drawn: Sequence[DrawnCall], payload_share: float) -> None:
+    def __init__(
+        self, stretch: FillStretch, decided: Decided, drawn: Sequence[DrawnCall], payload_share: float
+    ) -> None:
         """*drawn* are calls to models, each as often as it is asked; *payload_share* is how many keep their texts."""
         self._stretch, self._decided, self._drawn, self._payload_share = stretch, decided, drawn, payload_share
         self._tenants = list(accumulate(1 / (rank + 1) for rank in range(len(decided.tenants))))  # the first: a quarter

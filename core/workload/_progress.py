@@ -23,7 +23,7 @@ _GO_ON = "UPDATE claim SET result = :after, since = :now WHERE kind = :kind AND 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class FillStretch:
     """Calls that are written in the order of their times, from ``first`` on and before ``goal``, by their numbers."""
 
     begins: datetime
@@ -39,7 +39,7 @@ class Stretch:
         """Whether all of it is written."""
         return self.done >= self.goal
 
-    def come_to(self, done: int) -> Stretch:
+    def come_to(self, done: int) -> FillStretch:
         """Return the same, having come so far."""
         return replace(self, done=done)
 
@@ -56,16 +56,16 @@ class FillProgress:
         self._store = store
         self._look, self._begin, self._go_on = (store.prepare(sql) for sql in (_LOOK, _BEGIN, _GO_ON))
 
-    def read(self) -> Stretch | None:
+    def read(self) -> FillStretch | None:
         """Return it; ``None`` where no workload was begun."""
         row = self._store.read_one(self._look, {"kind": WORKLOAD, "key": _KEY})
         if row is None:
             return None
         kept: dict[str, Any] = orjson.loads(row[0])
         times = {name: from_micros(kept[name]) for name in ("begins", "ends")}
-        return Stretch(**times, first=kept["first"], goal=kept["goal"], done=kept["done"])
+        return FillStretch(**times, first=kept["first"], goal=kept["goal"], done=kept["done"])
 
-    def write(self, cursor: Cursor, before: Stretch | None, after: Stretch) -> None:
+    def write(self, cursor: Cursor, before: FillStretch | None, after: FillStretch) -> None:
         """Write down in the caller's transaction that from *before* it came to *after*.
 
         Raises:
