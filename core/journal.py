@@ -10,7 +10,8 @@ entries are appended as calls end, by ``core/record``, and stay as they are, but
 - ``erase``: of a user whose data is erased no word stays, and what is written late is not taken;
 - ``removals``: the demo world goes as a whole.
 
-A test reads the source and finds no other writer.
+Whatever is appended or corrected here is told to the rollups in the same transaction, as what came and what went. A
+test reads the source and finds no other writer.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from core.clock import micros
+from core.rollups import Deltas
 from core.sealed_texts import sealed_payload
 from core.statements import Cursor
 from core.store import AT_ONCE, Store
@@ -104,6 +106,7 @@ class JournalWriter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._deltas = Deltas(store)
         self._insert_generations = store.insert(GenerationRow)
         self._insert_attempts = store.insert(AttemptRow)
         self._insert_field_errors = store.insert(FieldError)
@@ -147,13 +150,13 @@ class JournalWriter:
 
     # ── Appending ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def generation(self, cursor: Cursor, row: Mapping[str, Any]) -> None:
-        """Append a generation that has ended."""
-        self._insert_generations(cursor, [row])
+    def generation(self, cursor: Cursor, row: Mapping[str, Any], *, is_late: bool = False) -> None:
+        """Append a generation that has ended, behind its attempts; *is_late* where that may be long ago."""
+        self.generations(cursor, [row], is_late=is_late)
 
-    def generations(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append many generations at once."""
-        self._insert_generations(cursor, rows)
+    def generations(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], *, is_late: bool = False) -> None:
+        """Append many generations at once, behind their attempts."""
+        self._deltas.come(cursor, rows, lambda: self._insert_generations(cursor, rows), is_late=is_late)
 
     def attempts(self, cursor: Cursor, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append attempts that have ended."""
@@ -220,7 +223,9 @@ class JournalWriter:
 
     def retract_generation(self, cursor: Cursor, generation_id: str) -> None:
         """Take back that a generation was lost: it lives on, and is written when it ends."""
-        cursor.execute(self._retract_generation, {"id": generation_id})
+        self._deltas.go(
+            cursor, [generation_id], lambda: cursor.execute(self._retract_generation, {"id": generation_id})
+        )
         cursor.execute(self._retract_findings, {"id": generation_id})
 
     def retract_attempts(self, cursor: Cursor, attempt_ids: Sequence[str]) -> None:
@@ -244,8 +249,9 @@ class JournalWriter:
             }
             for one in prices
         ]
-        cursor.executemany(self._reprice, rows)
-        cursor.executemany(self._sum_up, [{"id": one} for one in generation_ids])
+        with self._deltas.corrected(cursor, generation_ids):
+            cursor.executemany(self._reprice, rows)
+            cursor.executemany(self._sum_up, [{"id": one} for one in generation_ids])
 
     def cut_payloads(self, until: Mapping[str, datetime]) -> None:
         """Let the prompts and answers of some generations, by their ids, go no later than it says."""
@@ -268,9 +274,9 @@ class JournalWriter:
             self._store.rest()
 
 
-def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
+def remove(store: Store, session: Session, ids: Sequence[str]) -> Mapping[str, int]:
     """Delete all that happened in some generations, and take it off their accounts; return how many rows went."""
-    connection = session.connection()
+    connection, counts = session.connection(), dict[str, int]()
     charged = select(LedgerEntry.account_id, func.sum(LedgerEntry.nano_usd)).where(
         col(LedgerEntry.generation_id).in_(ids)
     )
@@ -283,7 +289,11 @@ def remove(session: Session, ids: Sequence[str]) -> Mapping[str, int]:
         delete(AttemptRow).where(col(AttemptRow.generation_id).in_(ids)),
         delete(GenerationRow).where(col(GenerationRow.id).in_(ids)),
     ]
-    counts = {str(one.table): connection.execute(one).rowcount for one in deletions}
+
+    def go() -> None:
+        counts.update((str(one.table), connection.execute(one).rowcount) for one in deletions)
+
+    Deltas(store).go(store.cursor(session), ids, go)
     for account_id, nano_usd in sorted(moves.items()):  # in the order in which everybody moves accounts
         spent = col(Account.spent_nano_usd) - int(nano_usd)
         more = {"spent_nano_usd": spent, "opening_moves": col(Account.opening_moves) + 1}

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from core.budgets.periods import Period, period_around
 from core.clock import micros
 from core.principals import EVERYWHERE, Grant, Principal, Role, TenantScope
+from core.rollups import Deltas
 from core.store import Store
 from core.tables import (
     Account,
@@ -168,12 +169,17 @@ def change(at: datetime, kind: str, subject: str, summary: str, tenant_id: str |
 
 
 def save(store: Store, *rows: Row | Sequence[Row]) -> None:
-    """Write rows, and rows in lists, in one transaction."""
+    """Write rows, and rows in lists, in one transaction, and count calls in as the journal does."""
+    deltas = Deltas(store)
     with store.writing() as session:
         for row in rows:
             many = [row] if isinstance(row, Row) else row
-            session.add_all(many)
-            session.flush()  # parents first, as they were given
+            calls = {one.id for one in many if isinstance(one, GenerationRow)}
+            calls |= {one.generation_id for one in many if isinstance(one, AttemptRow)}
+            calls |= {one.reask_of for one in many if isinstance(one, GenerationRow) and one.reask_of is not None}
+            with deltas.corrected(store.cursor(session), calls):
+                session.add_all(many)
+                session.flush()  # parents first, as they were given
 
 
 def decisions(connection: Connection) -> int:

@@ -18,6 +18,7 @@ from core.principals import SYSTEM
 from core.provider_checks import ProviderChecks
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.retention import Retention
+from core.rollups import Building, Folding
 from core.seals import Seals
 from core.shared import Shared
 from core.store import Store
@@ -167,6 +168,23 @@ def catalog(
             does="Seals prompts and answers by the newest key that an older one sealed, or none did.",
             otherwise="Some of what is kept is not sealed by the newest key; 'proctor doctor' says how much.",
             run=seals.reseal,
+        ),
+        Chore(
+            name="rollups",
+            every=timedelta(seconds=10),
+            first_after=timedelta(seconds=5),
+            one_process=True,
+            does="Adds calls that ended to the sums that pages and reports read.",
+            otherwise="Pages and reports are right all the same, and slower the longer it is not done.",
+            run=Folding(store).run,
+        ),
+        Chore(
+            name="rollups of the past",
+            every=timedelta(minutes=1),
+            one_process=True,
+            does="Sums up the calls of before there were such sums, and does nothing once that is done.",
+            otherwise="Figures of before take as long as there are calls in them.",
+            run=Building(store, clock).run,
         ),
         Chore(
             name="claims",

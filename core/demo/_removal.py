@@ -169,7 +169,7 @@ def _remove_calls(store: Store, tenants: Sequence[str]) -> Counter[str]:
             repriced = delete(RepricedAttempt).where(col(RepricedAttempt.attempt_id).in_(called))
             gone["repriced_attempt"] += session.connection().execute(repriced).rowcount
             session.connection().execute(delete(Stretch))
-            gone.update(journal.remove(session, some))
+            gone.update(journal.remove(store, session, some))
         store.rest()
 
 

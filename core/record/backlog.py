@@ -307,7 +307,7 @@ class Backlog:
             numbers = {0, *(row["n"] for row in attempts)}
             payloads = [row for row in record["payloads"] if row["n"] in numbers or record.get("all_payloads")]
             self._journal.payloads(cursor, [read_back(Payload, row) for row in payloads], _caller(generation))
-            self._journal.generation(cursor, generation)
+            self._journal.generation(cursor, generation, is_late=True)
             findings = record.get("findings", ())  # which an older release left out
             self._journal.findings(cursor, [read_back(FindingRow, row) for row in findings])
             self._reservations.complete(cursor, handle, transfer)

@@ -129,7 +129,8 @@ class Recovery:
             self._journal.attempts(cursor, rows)
             findings = generation.pop("findings", ())
             self._journal.findings(cursor, [read_back(FindingRow, row) for row in findings])
-            self._journal.generation(cursor, self._ended(cursor, read_back(GenerationRow, generation), rows[-1], now))
+            ended = self._ended(cursor, read_back(GenerationRow, generation), rows[-1], now)
+            self._journal.generation(cursor, ended, is_late=True)
             for account_id in sorted({*holds, *spent}):
                 row = {"id": account_id, "spent": spent[account_id], "held": holds.get(account_id, 0)}
                 cursor.execute(self._move, row)

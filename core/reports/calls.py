@@ -27,10 +27,9 @@ from sqlmodel import col
 from core.pricing import usd
 from core.reports.frames import Frame, frame
 from core.reports.guardrails import has_finding
-from core.reports.queries import BLOCKED, ERRORS
 from core.reports.reading import Reading
 from core.reports.reask_chains import superseded
-from core.tables import VALID, AttemptRow, FieldError, GenerationRow, Tenant
+from core.tables import BLOCKED, ERRORS, VALID, AttemptRow, FieldError, GenerationRow, Tenant
 from core.visibility import visible
 
 PAGE_SIZE = 25

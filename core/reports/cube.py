@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from core.reports.queries import BLOCKED, ERRORS
-from core.tables import VALID, Outcome
+from core.tables import BLOCKED, ERRORS, VALID, Outcome
 
 _Key = TypeVar("_Key", bound=Hashable)
 

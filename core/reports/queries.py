@@ -5,22 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from core.reports.reask_chains import ENDED_VALID, SUPERSEDED
-from core.tables import OF_REJECTED, SUCCESSFUL, Outcome
-
-ERRORS = frozenset(
-    {
-        Outcome.INVALID,
-        Outcome.TRUNCATED,
-        Outcome.REFUSED,
-        Outcome.CONTENT_FILTERED,
-        Outcome.PROVIDER_ERROR,
-        Outcome.TIMEOUT,
-        Outcome.INTERNAL_ERROR,
-    }
-)
-"""Outcomes that count as errors: somebody was to answer and no valid object came of it."""
-BLOCKED = frozenset(outcome for outcome in Outcome if outcome.is_blocked)
-"""Outcomes by which policy refused; they are shown apart and are no errors."""
+from core.tables import ERRORS, OF_REJECTED, SUCCESSFUL, Outcome
 
 
 def listed(outcomes: Iterable[Outcome]) -> str:

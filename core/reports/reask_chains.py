@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.reports.reading import Reading
+from core.rollups.facts import superseded, superseded_at_the_same
 from core.tables import REASKABLE, VALID
 
 _MOST_LINKS = 64
@@ -21,23 +22,8 @@ _MOST_LINKS = 64
 _REASKABLE, _VALID = (", ".join(f"'{one.value}'" for one in sorted(words)) for words in (REASKABLE, VALID))
 
 
-def superseded(alias: str = "g") -> str:
-    """Return the condition in SQL that the generation *alias* was asked again for: a look by index, at few of them.
-
-    That it is not null says nothing new to us: by it PostgreSQL may read all of that small index at once instead.
-    """
-    return (
-        f"({alias}.outcome IN ({_REASKABLE}) "
-        "AND EXISTS (SELECT 1 FROM generation later "
-        f"WHERE later.reask_of IS NOT NULL AND later.reask_of = {alias}.id))"
-    )
-
-
 SUPERSEDED = superseded()
-SUPERSEDED_AT_THE_SAME = f"""(g.outcome IN ({_REASKABLE}) AND EXISTS (
-        SELECT 1 FROM generation later JOIN attempt b ON b.generation_id = later.id
-        WHERE later.reask_of IS NOT NULL AND later.reask_of = g.id AND b.provider = a.provider AND b.model = a.model
-    ))"""
+SUPERSEDED_AT_THE_SAME = superseded_at_the_same()
 """Whether the generation of the attempt ``a`` was asked again for, of the same model."""
 ENDED_VALID = f"""(g.outcome IN ({_VALID}) OR g.outcome IN ({_REASKABLE}) AND EXISTS (
         WITH RECURSIVE chain(id, outcome, links) AS (

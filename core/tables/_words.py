@@ -47,6 +47,20 @@ class Outcome(StrEnum):
 VALID = frozenset({Outcome.VALID_FIRST_TRY, Outcome.VALID_AFTER_REASK, Outcome.VALID_AFTER_FALLBACK, Outcome.CACHE_HIT})
 SUCCESSFUL = VALID | {Outcome.UNCHECKED}
 """What is paid for an answer that ended so was not paid in vain."""
+ERRORS = frozenset(
+    {
+        Outcome.INVALID,
+        Outcome.TRUNCATED,
+        Outcome.REFUSED,
+        Outcome.CONTENT_FILTERED,
+        Outcome.PROVIDER_ERROR,
+        Outcome.TIMEOUT,
+        Outcome.INTERNAL_ERROR,
+    }
+)
+"""Outcomes that count as errors: somebody was to answer and no valid object came of it."""
+BLOCKED = frozenset(outcome for outcome in Outcome if outcome.is_blocked)
+"""Outcomes by which policy refused; they are shown apart and are no errors."""
 REASKABLE = frozenset({Outcome.INVALID, Outcome.UNCHECKED})
 """What clients that ask again by themselves ask again for: what nobody checked as well, where they ask in words."""
 

@@ -15,6 +15,7 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import pytest
+import sqlalchemy
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 from structlog.testing import capture_logs
@@ -45,6 +46,7 @@ from core.tables import (
     Payload,
     Process,
     Reservation,
+    RollupState,
     Row,
     StoredObject,
     Tenant,
@@ -282,6 +284,20 @@ def a_key_in_use(runtime: Runtime) -> Callable[[], bool]:
     return lambda: runtime.tenants.find_key(LOCAL_OPERATOR, key.id).used_at is not None
 
 
+def a_call_that_is_not_summed_up(runtime: Runtime) -> Callable[[], bool]:
+    """A call that ended."""
+    builders.save(runtime.store, builders.generation(runtime.clock.now()))
+    return lambda: bool(runtime.store.read_all(runtime.store.prepare("SELECT n FROM rollup LIMIT 1"), {}))
+
+
+def a_call_from_before_rollups(runtime: Runtime) -> Callable[[], bool]:
+    """A call that was recorded by a release that knew none."""
+    with runtime.store.writing() as session:
+        session.execute(sqlalchemy.update(RollupState).values(built_from=runtime.clock.now()))
+    builders.save(runtime.store, builders.generation(runtime.clock.now() - timedelta(days=1)))
+    return lambda: runtime.store.read_one(runtime.store.prepare("SELECT built_from FROM rollup_state"), {}) == (0,)
+
+
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
@@ -295,6 +311,8 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "erasures": an_erased_user,
     "old erasures": an_old_erasure,
     "seals": an_unsealed_text,
+    "rollups": a_call_that_is_not_summed_up,
+    "rollups of the past": a_call_from_before_rollups,
     "claims": an_old_answer,
     "stored objects": an_old_response,
     "drills": an_old_drill,

@@ -33,6 +33,7 @@ from core.field_problems import field_errors
 from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Frame, Reports, Window
 from core.response_models import response_model
+from core.rollups import Folding
 from core.routes import Routes
 from core.schemas import SAMPLES, Schemas
 from core.settings import Settings
@@ -417,11 +418,14 @@ def test_removal_leaves_what_was_there(store: Store) -> None:
     call = builders.generation(NOW - timedelta(hours=1), tenant_id=real.id)
     builders.save(store, real, *builders.budget(real, 10**10, 0, NOW), call, builders.attempt(call))
     Schemas(store, ManualClock(NOW)).load_samples(person("proctor"))
+    Folding(store).run()
     before = everything(store)
     demo = demo_in(store)
     demo.make(LOCAL_OPERATOR)
+    Folding(store).run()
     assert len(everything(store)["generation"]) > 200
     counts = demo.remove(LOCAL_OPERATOR)
+    Folding(store).run()
     after = everything(store)
     assert (counts["tenant"], counts["generation"] > 200, counts["field_error"] > 0) == (len(SEED.tenants), True, True)
     for table in ("audit_entry", "change_event"):

@@ -1,0 +1,13 @@
+"""Rollups: sums of calls by minutes, hours and days, so that any figure costs the same however many calls there were.
+
+Whoever writes or corrects a call appends what came and what went (``deltas``), by the one definition of every sum
+(``facts``); a chore folds that into sums by facet, tenant and stretch of time (``folding``); whoever reads adds both
+up, so that rollups and calls agree at every moment. Of calls from before there were rollups they are built in the
+background (``building``); what they hold is proven against the calls themselves (``proof``).
+"""
+
+from core.rollups.building import Building as Building
+from core.rollups.deltas import Deltas as Deltas
+from core.rollups.folding import Folding as Folding
+from core.rollups.proof import Mismatch as Mismatch
+from core.rollups.proof import mismatches as mismatches

@@ -1,0 +1,101 @@
+"""Appending to the rollups what came and what went, in the transaction that writes or corrects it.
+
+Nothing is ever updated here: a row of sums that all calls move would be one that all wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from zlib import crc32
+
+from core.rollups.facts import HEADS, facts
+from core.rollups.sums import NAMES
+from core.statements import Cursor
+from core.store import Store
+from core.tables import REASKABLE
+
+_BUILT = "g.started_at >= (SELECT s.built_from FROM rollup_state s)"
+"""Of what is older the rollups know nothing yet; whoever builds them reads it as it is then."""
+_ONE = f"g.id = :id AND {_BUILT}"
+_PLACES = 64
+"""So many locks keep apart who writes a call and who asks again for it."""
+
+
+def insert_of(which: str, n: int) -> str:
+    """Return the statement that appends the facts of the generations ``g`` that *which* is true of, come or gone."""
+    columns = ", ".join((*HEADS, *NAMES))
+    return f"INSERT INTO rollup_delta ({columns}, n) SELECT {columns}, {n} FROM ({facts(which)}) AS f"  # noqa: S608
+
+
+class Deltas:
+    """Appends to the rollups' deltas, each time in the caller's transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._came = store.prepare(insert_of(_ONE, 1))
+        self._went = store.prepare(insert_of(_ONE, -1))
+        self._earlier = store.prepare("SELECT g.reask_of FROM generation g WHERE g.id = :id AND g.reask_of IS NOT NULL")
+        self._is_postgres = not store.is_sqlite  # SQLite has one writer at a time
+        self._lock_state = store.prepare("SELECT s.built_from FROM rollup_state s FOR SHARE")
+        self._lock_row = store.prepare("SELECT g.id FROM generation g WHERE g.id = :id FOR UPDATE")
+        self._lock_place = store.prepare("SELECT pg_advisory_xact_lock(7264002, :place)")
+
+    def come(
+        self, cursor: Cursor, rows: Sequence[Mapping[str, Any]], write: Callable[[], object], *, is_late: bool
+    ) -> None:
+        """Let generations be written, whose attempts are, and count them in.
+
+        Those whose clients ask again by them are counted anew: they are no calls of their own any more. *is_late*
+        keeps whoever builds rollups of the past from it meanwhile.
+        """
+        ids = {row["id"] for row in rows}
+        earlier = {row["reask_of"] for row in rows if row["reask_of"] is not None}
+        self._keep_apart(cursor, [*earlier, *(row["id"] for row in rows if row["outcome"] in REASKABLE)])
+        if is_late:
+            self._hold_past(cursor)
+        with self.corrected(cursor, earlier - ids):
+            write()
+        cursor.executemany(self._came, [{"id": one} for one in sorted(ids)])
+
+    def go(self, cursor: Cursor, ids: Sequence[str], delete: Callable[[], object]) -> None:
+        """Take generations back, let them be deleted, and count anew what they asked again for."""
+        gone = [{"id": one} for one in sorted(ids)]
+        earlier: set[str] = set()
+        for one in gone:
+            cursor.execute(self._earlier, one)
+            if (row := cursor.fetchone()) is not None:
+                earlier.add(row[0])
+        self._keep_apart(cursor, [*earlier, *ids])
+        self._hold(cursor, gone)
+        with self.corrected(cursor, earlier.difference(ids)):
+            cursor.executemany(self._went, gone)
+            delete()
+
+    @contextmanager
+    def corrected(self, cursor: Cursor, ids: Sequence[str] | set[str]) -> Generator[None]:
+        """Take back what the rollups hold of generations, let them be changed, and count in what is then there."""
+        rows = [{"id": one} for one in sorted(ids)]
+        if rows:
+            self._hold(cursor, rows)
+            cursor.executemany(self._went, rows)
+        yield
+        if rows:
+            cursor.executemany(self._came, rows)
+
+    def _keep_apart(self, cursor: Cursor, ids: Sequence[str]) -> None:
+        """Let nobody write one of *ids*, and who asks again for it, at once: neither would see the other."""
+        if self._is_postgres:
+            for place in sorted({crc32(one.encode()) % _PLACES for one in ids}):
+                cursor.execute(self._lock_place, {"place": place})
+
+    def _hold(self, cursor: Cursor, rows: Sequence[Mapping[str, str]]) -> None:
+        """Let nobody else correct them meanwhile, nor build their rollups."""
+        if self._is_postgres:
+            self._hold_past(cursor)
+            for row in rows:
+                cursor.execute(self._lock_row, row)
+
+    def _hold_past(self, cursor: Cursor) -> None:
+        if self._is_postgres:
+            cursor.execute(self._lock_state, {})

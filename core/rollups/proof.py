@@ -1,0 +1,104 @@
+"""Proving rollups: what they and the deltas say of some days, held against the calls of those days."""
+
+# ruff: noqa: S608 written here: no value ever stands in the text
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from core.clock import from_micros, micros
+from core.rollups.facets import WIDTHS, kept_by
+from core.rollups.facts import HEADS, facts
+from core.rollups.folding import WITHOUT_ALL, added, expanded, expanded_slots, floored
+from core.rollups.slots import COARSE, FINEST
+from core.rollups.sums import NAMES
+from core.store import Store
+
+MOST_TOLD = 20
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """A row of rollups that is not what the calls add up to."""
+
+    facet: str
+    minutes: int
+    tenant_id: str
+    """Empty for all tenants."""
+    at: datetime
+    value: str
+    detail: str
+    what: str
+    """The sum that differs first, or the histogram that does."""
+    by: int
+    """By how much it is too high."""
+
+
+_ALL = ", ".join(("n", *NAMES))
+_ROWS = ", ".join((*HEADS, *NAMES))
+_SOURCE = (
+    f"(SELECT {_ROWS}, n FROM rollup_delta WHERE at >= :since AND at < :until "
+    f"UNION ALL SELECT {_ROWS}, -1 AS n FROM ({facts('g.started_at >= :since AND g.started_at < :until')}) AS f)"
+)
+
+
+def _scopes(width: int, selected: str, *, slots: bool = False) -> str:
+    return " UNION ALL ".join(
+        f"SELECT facet, {tenant} AS tenant_id, {floored(width)} AS at, value, detail, {selected} FROM apart "
+        f"WHERE facet IN ({kept_by(width, slots=slots)}) AND {where}"
+        for tenant, where in (("tenant_id", "1 = 1"), ("''", f"facet NOT IN ({WITHOUT_ALL})"))
+    )
+
+
+def _of_sums(width: int) -> str:
+    differs = " OR ".join(f"SUM({name}) <> 0" for name in ("n", *NAMES))
+    return f"""WITH apart AS ({expanded(_SOURCE)})
+SELECT facet, tenant_id, at, value, detail, {added(("n", *NAMES))} FROM (
+    SELECT facet, tenant_id, at, value, detail, {_ALL} FROM rollup
+    WHERE minutes = {width} AND at >= :since AND at < :until
+    UNION ALL {_scopes(width, _ALL)}
+) AS both_sides GROUP BY 1, 2, 3, 4, 5 HAVING {differs} ORDER BY 3, 1, 2 LIMIT {MOST_TOLD}"""
+
+
+def _of_slots(width: int) -> str:
+    slot = "slot" if width == WIDTHS[-1] else f"slot / {FINEST // COARSE}"
+    return f"""WITH apart AS ({expanded_slots(_SOURCE)})
+SELECT facet, tenant_id, at, value, detail, kind, slot, {added(("n",))} FROM (
+    SELECT facet, tenant_id, at, value, detail, kind, slot, n FROM rollup_slot
+    WHERE minutes = {width} AND at >= :since AND at < :until
+    UNION ALL {_scopes(width, f"kind, {slot} AS slot, n", slots=True)}
+) AS both_sides GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING SUM(n) <> 0 ORDER BY 3, 1, 2 LIMIT {MOST_TOLD}"""
+
+
+def mismatches(store: Store, connection: Connection, day: datetime) -> list[Mismatch]:
+    """Return where the rollups of one UTC day differ from its calls, in one look; at most twenty of each width."""
+    bound = {"since": micros(day), "until": micros(day + _DAY)}
+    found: list[Mismatch] = []
+    for width in WIDTHS:
+        for row in connection.exec_driver_sql(store.prepare(_of_sums(width)), bound):
+            what, by = next((name, by) for name, by in zip(("n", *NAMES), row[5:], strict=True) if by)
+            found.append(_difference(width, row, what, by))
+        found += [
+            _difference(width, row, f"{row[5]} in slot {row[6]}", row[7])
+            for row in connection.exec_driver_sql(store.prepare(_of_slots(width)), bound)
+        ]
+    return found
+
+
+def _difference(width: int, row: Row[Any], what: str, by: int) -> Mismatch:
+    facet, tenant_id, at, value, detail, *_ = tuple[Any, ...](row)
+    return Mismatch(
+        facet=facet,
+        minutes=width,
+        tenant_id=tenant_id,
+        at=from_micros(at),
+        value=value,
+        detail=detail,
+        what=what,
+        by=by,
+    )
