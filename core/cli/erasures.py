@@ -11,7 +11,7 @@ import click
 from core.cli._command import DONE, REFUSED, Output, command, proctor, reasoned, table
 from core.cli._operator import OPERATOR
 from core.clock import minute
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     from core.erasures import Certificate
@@ -68,9 +68,12 @@ def erase_user(
 @click.argument("user")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--tenant", required=True, help="Whose user it is.")
+@click.option("--force", is_flag=True, help="Write over FILE if it is there.")
 @reasoned
-def export_user(runtime: Runtime, user: str, file: Path, tenant: str, *, reason: str) -> Output:
+def export_user(runtime: Runtime, user: str, file: Path, tenant: str, *, force: bool, reason: str) -> Output:
     """Write to FILE all that is kept of USER, as JSON lines: his calls, prompts and answers where those are kept."""
+    if file.is_file() and not force:
+        raise Conflict(f"{file} is there already. Name another file, or write over it by --force.")
     exports = runtime.user_exports
     who = exports.user(OPERATOR, user, runtime.tenants.find(OPERATOR, tenant))
     file.touch(mode=0o600)  # what is in it is for one person; and one that cannot be written is given out to nobody
@@ -81,7 +84,7 @@ def export_user(runtime: Runtime, user: str, file: Path, tenant: str, *, reason:
         out.writelines(made.lines)
     if not made.calls:
         return Output({"export": made.id, "calls": 0}, f"Nothing is kept of this user; {file} says so.", "", REFUSED)
-    return Output({"export": made.id, "calls": made.calls}, f"{made.calls} calls were written to {file}.")
+    return Output({"export": made.id, "calls": made.calls}, f"{_calls(made.calls)} written to {file}.")
 
 
 @command(proctor, "erasures")
@@ -100,12 +103,20 @@ def erasures(runtime: Runtime, certificate: str | None, tenant: str | None, befo
         return Output(one.document(), _told(one))
     if file is not None:
         count = _written(runtime.erasures.every(OPERATOR), file)
-        return Output({"certificates": count}, f"{count} certificates were written to {file}.")
+        return Output({"certificates": count}, f"{_certificates(count)} written to {file}.")
     owner = runtime.tenants.find(OPERATOR, tenant) if tenant else None
     found = runtime.erasures.list(OPERATOR, owner, before=before)
     rows = [(one.id, minute(one.at), one.by, "done" if one.done_at else "in progress", f"{one.calls}") for one in found]
     text = table(("CERTIFICATE", "AT", "BY", "", "CALLS"), rows) if rows else "Nobody was erased yet."
     return Output({"certificates": [one.document() for one in found]}, text, exit_code=DONE)
+
+
+def _calls(count: int) -> str:
+    return "1 call was" if count == 1 else f"{count:,} calls were"
+
+
+def _certificates(count: int) -> str:
+    return "1 certificate was" if count == 1 else f"{count:,} certificates were"
 
 
 def _written(found: Iterable[Certificate], file: Path) -> int:

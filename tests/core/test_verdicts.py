@@ -128,6 +128,23 @@ def test_what_is_noted_goes_on(proctor: Rig) -> None:
     assert proctor.ask(elsewhere).error is None
 
 
+@pytest.mark.usefixtures("sure")
+def test_a_model_may_be_asked_about_the_latest_turn_alone(proctor: Rig) -> None:
+    """At each door nothing of a turn that is over is in the question; without the setting all of it is."""
+    turns = [("user", "the first one"), ("assistant", "an answer"), ("user", "the second one")]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    call = RelayCall(
+        request=DIALECTS[DialectName.CHAT].read(json.dumps({"model": OPENAI, "messages": messages}).encode())
+    )
+    for more, first in (({"turns": "latest"}, 0), ({}, 1)):
+        tenant, before = judged_tenant(proctor, "block", "input", **more), len(proctor.wire.ledger.calls())
+        assert isinstance(proctor.ask(tenant, messages=messages).error, GuardrailBlocked)
+        with pytest.raises(GuardrailBlocked):
+            list(proctor.runtime.generator.relay(call, program(tenant)))
+        asked = [f"{one.request}" for one in proctor.wire.ledger.calls()[before:]]
+        assert [(one.count("the first one"), one.count("the second one")) for one in asked] == [(first, 1)] * 2
+
+
 @pytest.mark.parametrize("scenario", ["failed", "never-valid", "broken-json", "refused", "truncated", "empty"])
 @pytest.mark.parametrize("on_failure", ["block", "pass"])
 def test_what_is_no_verdict_is_none(scenario: str, on_failure: str, proctor: Rig) -> None:

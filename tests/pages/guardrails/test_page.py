@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -146,6 +147,22 @@ def test_a_rule_is_tried_and_set(proctor: Runtime, acme: Tenant) -> None:
     dialog.button(key="confirm_rule").click().run()
     rule = proctor.guardrails.find(LOCAL_OPERATOR, "longer", acme)
     assert (rule.check_name, rule.action, rule.is_on, rule.settings) == ("length", "note", True, {"most_characters": 2})
+
+
+def _latest(dialog: AppTest) -> Any:
+    return next(one for one in dialog.toggle if one.label == "Only the latest turn")
+
+
+def test_a_rule_may_be_told_to_read_only_the_latest_turn(proctor: Runtime, acme: Tenant) -> None:
+    """The switch saves it as a setting, and stands so when the rule is opened again."""
+    dialog = _dialog(acme, "short")
+    _latest(dialog).set_value(True).run()
+    dialog.button(key="confirm_rule").click().run()
+    assert proctor.guardrails.find(LOCAL_OPERATOR, "short", acme).settings == {
+        "most_characters": 100,
+        "turns": "latest",
+    }
+    assert _latest(_dialog(acme, "short")).value
 
 
 def test_settings_that_mean_nothing_are_told_while_they_are_typed(acme: Tenant) -> None:
