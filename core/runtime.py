@@ -33,7 +33,6 @@ from core.idempotency import Idempotency
 from core.journal import JournalWriter
 from core.limits import Limits
 from core.messages import Message
-from core.outgoing import Outgoing
 from core.people import People
 from core.policy import Policies
 from core.pricing import Prices, Usage
@@ -174,6 +173,7 @@ class Runtime:
     def _warm_up(self) -> None:
         """Load SDKs and prices now, so that the first generation need not wait for them; that says what fails."""
         with suppress(ProctorError):
+            self.guardrails.prepare()
             for candidate in self.routes.find(SYSTEM, DEFAULT).terms.candidates:
                 self.providers.get(candidate.provider)
                 self.prices.book(SYSTEM).cost(candidate.provider, candidate.model, Usage(), self.clock.now())
@@ -188,8 +188,7 @@ class Runtime:
             self.loop.run(provider.close())
         self.loop.close()
         self.workers.close()
-        if self.guardrails.outside:
-            self.guardrails.outside.close()
+        self.guardrails.close()
         self.backlog.close()
         with suppress(ProctorError):  # whoever sweeps next finds out by itself
             self.recovery.leave()
@@ -216,8 +215,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     store.condition.on_change = fault_teller(clock)
     metrics, cards = Metrics(), Cards(settings, clock)
     flags = Flags(store, clock, other_provider(settings, clock, metrics))
-    outgoing = Outgoing(settings.outgoing_networks, proxy=settings.outgoing_proxy)
-    guardrails = GuardrailRules(store, clock, OutsideJudges(settings, clock, outgoing))
+    guardrails = GuardrailRules(store, clock, OutsideJudges(settings, clock, metrics=metrics))
     routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
@@ -255,7 +253,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
     answers, erasures = Answers(store, clock, claims), Erasures(store, clock)
-    workers, seals = Workers(settings.answer_workers, metrics, Workers(settings.answer_workers)), Seals(store, journal)
+    documents = Workers(settings.answer_workers, metrics, reads="documents")
+    workers, seals = Workers(settings.answer_workers, metrics, documents), Seals(store, journal)
     return Runtime(
         settings=settings,
         clock=clock,

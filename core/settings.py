@@ -33,7 +33,7 @@ from core.identity_providers import IdentityProvider, read_header_name
 from core.outgoing import HostSecrets, read_proxy, read_secrets
 from core.own_keys import DeploymentKey, OwnKeys, read_keys
 from core.servers import PROVIDERS, REMOTE, ModelName, Server, is_same_address, keys_of
-from core.variables import NamedThings, SecretFiles
+from core.variables import NamedThings, SecretFiles, read_pipelines
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,6 +49,7 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "outgoing_networks": read_networks,
     "outgoing_proxy": read_proxy,
     "webhook_secrets": read_secrets,
+    "name_pipelines": read_pipelines,
 }
 
 
@@ -180,6 +181,8 @@ class Settings(BaseSettings):
     """Through which such addresses are asked; it resolves their names. Empty: they are asked directly."""
     webhook_secrets: Annotated[HostSecrets, NoDecode] = {}
     """What webhooks are told as a bearer, by the host that it is for."""
+    name_pipelines: Annotated[Mapping[str, str], NoDecode] = {}
+    """What finds names of persons: pipelines of spaCy's by name, a package or a folder each; a process loads each."""
     metrics_token: SecretStr | None = None
     """What has to be sent as a bearer to read ``/metrics``. Empty: nothing."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

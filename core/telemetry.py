@@ -188,22 +188,28 @@ class Metrics:
             registry=self.registry,
         )
         self.workers_busy = Gauge(
-            "proctor_workers_busy", "Processes that read heavy answers just now.", registry=self.registry
+            "proctor_workers_busy",
+            "Processes that read just now, by what they read.",
+            ["reads"],
+            registry=self.registry,
         )
         self.workers_waiting = Gauge(
-            "proctor_workers_waiting", "Heavy answers that wait for a process to read them.", registry=self.registry
+            "proctor_workers_waiting",
+            "What waits for a process to read it, by what it is.",
+            ["reads"],
+            registry=self.registry,
         )
         self.worker_seconds = Histogram(
             "proctor_worker_seconds",
-            "Processor time that a process took to read a heavy answer, by what it found.",
-            ["found"],
+            "Processor time that a process took to read something, by what that is and what it found.",
+            ["reads", "found"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.workers_lost = Counter(
             "proctor_workers_lost",
-            "Processes for heavy answers that are gone or could not be started, by the reason.",
-            ["reason"],
+            "Processes that are gone or could not be started, by what they read and the reason.",
+            ["reads", "reason"],
             registry=self.registry,
         )
         self.repeats = Counter(

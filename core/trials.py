@@ -172,7 +172,7 @@ class Trials:
             )
         if isinstance(guardrail.search, OutsideTerms):
             raise Invalid(
-                "A rule that asks a service is not tried on calls that are kept: their texts would all be sent there. "
+                "A rule that has others judge is not tried on calls that are kept: they would be sent all those texts. "
                 "Save it with the action note, and look what it finds."
             )
         if isinstance(guardrail.search, FindsNothing):

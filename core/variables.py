@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -11,6 +12,27 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from core.identity_providers import named_identity_providers
 from core.servers import named_servers
+
+_PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_MOST_PIPELINES = 8
+
+
+def read_pipelines(text: str) -> Mapping[str, str]:
+    """Return the pipelines of a list with commas, ``en=en_core_web_lg,de=/srv/models/de``: packages or folders.
+
+    Raises:
+        ValueError: it cannot be read.
+
+    """
+    found: dict[str, str] = {}
+    for number, part in enumerate((part.strip() for part in text.split(",") if part.strip()), 1):
+        name, _, where = part.partition("=")
+        if not _PIPELINE_NAME.fullmatch(name) or not (where.isidentifier() or PurePosixPath(where).is_absolute()):
+            raise ValueError(f"entry {number} is not name=package or name=/folder, such as en=en_core_web_lg")
+        found[name] = where
+    if len(found) > _MOST_PIPELINES:
+        raise ValueError(f"it names {len(found)} pipelines, and each is a process: at most {_MOST_PIPELINES} are taken")
+    return found
 
 
 class SecretFiles(EnvSettingsSource):

@@ -54,6 +54,8 @@ WITHOUT: Mapping[str, str] = {
     "flags.concerning": "read within the corridor's second room",
     "guardrails.concerning": "the same",
     "guardrails.failing": "of a rule that was read: what this process knows of whoever it asks",
+    "guardrails.prepare": "a server has loaded what it will ask, and tells nobody",
+    "guardrails.close": "ends whom it asks",
     "guardrails.draft": "reads a rule that somebody wrote, and no database",
     "drills.end_expired": "a chore",
     "seals.require_keys": "a process begins",

@@ -1,8 +1,9 @@
-"""How the services answer that guardrails ask: those of all rules that are on, side by side."""
+"""How those answer whom guardrails ask: those of all rules that are on, side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,7 @@ def judging(settings: Settings, store: Store, *, asks: bool) -> Iterator[AskedJu
     from core.clock import SystemClock  # noqa: PLC0415 who asks for help need not load it
     from core.errors import ProctorError  # noqa: PLC0415
     from core.guardrail_rules import GuardrailRules, terms_of  # noqa: PLC0415
-    from core.guardrails import OutsideJudges, OutsideTerms, Stage, guardrail_of  # noqa: PLC0415
-    from core.outgoing import Outgoing  # noqa: PLC0415
+    from core.guardrails import NameTerms, OutsideJudges, OutsideTerms, Stage, guardrail_of  # noqa: PLC0415
 
     named: dict[OutsideTerms, str] = {}
     for rule in GuardrailRules(store, SystemClock()).list(OPERATOR):
@@ -42,7 +42,7 @@ def judging(settings: Settings, store: Store, *, asks: bool) -> Iterator[AskedJu
             continue
         if isinstance(search, OutsideTerms):
             named.setdefault(search, rule.name)
-    judges = OutsideJudges(settings, SystemClock(), Outgoing(settings.outgoing_networks, proxy=settings.outgoing_proxy))
+    judges = OutsideJudges(settings, SystemClock())
     asked: list[OutsideTerms] = []
     for terms, name in named.items():
         try:
@@ -52,6 +52,7 @@ def judging(settings: Settings, store: Store, *, asks: bool) -> Iterator[AskedJu
             continue
         asked.append(terms)
     if asks:
+        wait([judges.prepare(one) for one in asked if isinstance(one, NameTerms)])
         judges.verdicts({terms: [_QUESTION] for terms in asked[:_MOST_ASKED]}, Stage.INPUT)
     failing = judges.failing
     for terms in asked[:_MOST_ASKED]:

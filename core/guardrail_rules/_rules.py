@@ -14,8 +14,17 @@ from core.clock import Clock
 from core.errors import Conflict, Invalid, NotFound
 from core.guardrail_rules._fields import RuleFields, checked, checked_name
 from core.guardrail_rules._words import looked_at, looked_for
-from core.guardrails import Action, GuardrailTerms, OutsideJudges, OutsideTerms, Stage, guardrail_of, settings_text
-from core.principals import Permission, Principal
+from core.guardrails import (
+    Action,
+    GuardrailTerms,
+    NameTerms,
+    OutsideJudges,
+    OutsideTerms,
+    Stage,
+    guardrail_of,
+    settings_text,
+)
+from core.principals import SYSTEM, Permission, Principal
 from core.store import FOR_CHANGE, Store
 from core.tables import GuardrailRule, Route, Tenant
 from core.visibility import present, visible
@@ -32,7 +41,7 @@ class GuardrailRules:
         self._store = store
         self._clock = clock
         self.outside = outside
-        """Asks judges over the network; ``None`` where nobody is to be asked."""
+        """Asks judges; ``None`` where nobody is to be asked."""
 
     def concerning(self, session: Session, tenant_id: str) -> Sequence[tuple[str, GuardrailTerms]]:
         """Return the rules that hold for a tenant, its own and those for all, in order, each with its route."""
@@ -75,6 +84,19 @@ class GuardrailRules:
         known = self.outside.failing if self.outside is not None and rule.is_on else None
         search = guardrail_of(terms_of(rule)).search if known else None
         return known.get(search, "") if known and isinstance(search, OutsideTerms) else ""
+
+    def prepare(self) -> None:
+        """Have the pipelines loaded that rules of now find names by, in the background."""
+        rules = self.list(SYSTEM) if self.outside is not None and self.outside.finds_names else ()
+        searches = {guardrail_of(terms_of(rule)).search for rule in rules if rule.is_on and rule.check_name == "names"}
+        for search in searches:
+            if self.outside is not None and isinstance(search, NameTerms):
+                self.outside.prepare(search)
+
+    def close(self) -> None:
+        """Leave those that are still asked."""
+        if self.outside is not None:
+            self.outside.close()
 
     def draft(self, name: str, check: str, action: str, **fields: Unpack[RuleFields]) -> GuardrailTerms:
         """Return the rule that :meth:`set` would make, and save nothing.

@@ -20,7 +20,7 @@ from core.guardrails._document_policy import DocumentPolicy
 from core.guardrails._findings import HELD, NOT_JUDGED, Finding, standing, take_no_verdict, take_verdict
 from core.guardrails._finds_nothing import FindsNothing
 from core.guardrails._growing import ScreenedText, with_open_text
-from core.guardrails._outside import Asks, NotJudged, OutsideJudge, OutsideTerms, Unasked, heard, listened
+from core.guardrails._outside import Asks, NameTerms, NotJudged, OutsideJudge, OutsideTerms, Unasked, heard, listened
 from core.guardrails._panel import Panel, Sparing
 from core.guardrails._places import ANSWER, PLACES, SETTINGS, sort_of, where_of
 from core.guardrails._replacing import Placeholders
@@ -65,6 +65,7 @@ __all__ = [
     "Guardrails",
     "Judge",
     "ModelJudge",
+    "NameTerms",
     "NotJudged",
     "Objection",
     "OutsideJudge",

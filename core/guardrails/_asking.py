@@ -1,4 +1,4 @@
-"""How judges are asked over the network: side by side, many texts at once, within a time, and without a secret."""
+"""How judges are asked: side by side, many texts at once, within a time, and over the network without a secret."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from functools import cached_property
 from hashlib import sha256
 
 from core.clock import Clock
+from core.detection import Span
 from core.detection.secrets import SecretDetector
 from core.errors import Invalid, ProctorError
 from core.guardrails._failing import Failing, told_of
 from core.guardrails._findings import Region, marked
-from core.guardrails._outside import Heard, NotJudged, OddAnswer, OutsideTerms, Verdict
+from core.guardrails._outside import Heard, NameTerms, NotJudged, OddAnswer, OutsideTerms, RemoteTerms, Verdict
 from core.guardrails._rules import Stage
 from core.outgoing import NotFetched, Outgoing
 from core.settings import Settings
-from core.telemetry import log
+from core.telemetry import Metrics, log
+from core.workers import NameReaders, UnreadNames
 
 _AT_ONCE = 32
 """Requests of this process to judges; who comes then waits, within his time."""
+_NAMED_AT_ONCE = 8
+"""The same of those that find names, of which each has one process."""
+_NAME = "the name of a person"
+_LONGEST_LOAD = 120.0
 _MOST_TEXTS = 50
 _MOST_CHARACTERS = 200_000
 """Of one request; a longer text has one of its own."""
@@ -35,14 +41,20 @@ _KEPT_SECONDS = 30.0
 class OutsideJudges:
     """Asks judges, and knows which of them do not answer."""
 
-    def __init__(self, settings: Settings, clock: Clock, outgoing: Outgoing) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, outgoing: Outgoing | None = None, metrics: Metrics | None = None
+    ) -> None:
+        """Ask whom *settings* let be asked."""
         self._settings = settings
         self._clock = clock
-        self._outgoing = outgoing
+        self._outgoing = outgoing or Outgoing(settings.outgoing_networks, proxy=settings.outgoing_proxy)
         self._secrets = SecretDetector()
         self._lock = threading.Lock()
         self._alone: OrderedDict[tuple[OutsideTerms, Stage, bytes], tuple[float, Verdict | NotJudged]] = OrderedDict()
         self._failing = Failing(clock)
+        self._names = NameReaders(settings.name_pipelines, metrics)
+        self.finds_names = bool(settings.name_pipelines)
+        """Whether anybody here finds names of persons."""
 
     @property
     def failing(self) -> Mapping[OutsideTerms, str]:
@@ -57,9 +69,17 @@ class OutsideJudges:
 
         """
         try:
-            terms.question(("",), Stage.INPUT, self._settings, self._outgoing)
+            if isinstance(terms, RemoteTerms):
+                terms.question(("",), Stage.INPUT, self._settings, self._outgoing)
+            elif isinstance(terms, NameTerms):
+                self._names.require(terms.pipeline)
         except NotFetched as error:
             raise Invalid(str(error)) from None
+
+    def prepare(self, terms: NameTerms) -> Future[Sequence[Verdict]]:
+        """Begin to load a pipeline; what is returned is there, or has failed, once that is done."""
+        ends = self._clock.monotonic() + _LONGEST_LOAD
+        return self._naming.submit(self._named, terms, ("",), ends)
 
     def verdict(self, terms: OutsideTerms, stage: Stage, text: str) -> Verdict:
         """Return what a judge says of one *text*; raises NotJudged."""
@@ -84,7 +104,7 @@ class OutsideJudges:
             if (known := self._remembered(terms, stage, text)) is not None
         }
         out: list[tuple[OutsideTerms, Sequence[str], Future[Sequence[Verdict]]]] = [
-            (terms, part, self._pool.submit(self._asked, terms, stage, part, began + terms.seconds))
+            (terms, part, self._begun(terms, stage, part, began + terms.seconds))
             for terms, texts in asked.items()
             for part in _parts(dict.fromkeys(text for text in texts if (terms, stage, text) not in said))
         ]
@@ -95,7 +115,8 @@ class OutsideJudges:
                 )
             except TimeoutError:
                 future.cancel()
-                found = [NotJudged("timeout")] * len(part)
+                is_loading = isinstance(terms, NameTerms) and not self._names.is_loaded(terms.pipeline)
+                found = [NotJudged("loading" if is_loading else "timeout")] * len(part)
             except NotJudged as why:
                 found = [why] * len(part)
             except Exception as error:  # noqa: BLE001 a fault of ours is no verdict either
@@ -116,20 +137,53 @@ class OutsideJudges:
 
     def close(self) -> None:
         """Leave those that are still asked."""
-        if "_pool" in self.__dict__:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        for name in {"_pool", "_naming"} & self.__dict__.keys():
+            pool: ThreadPoolExecutor = getattr(self, name)
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._names.close()
         self._outgoing.close()
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guardrail")
 
-    def _asked(self, terms: OutsideTerms, stage: Stage, texts: Sequence[str], ends: float) -> Sequence[Verdict]:
+    @cached_property
+    def _naming(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_NAMED_AT_ONCE, thread_name_prefix="names")
+
+    def _begun(self, terms: OutsideTerms, stage: Stage, texts: Sequence[str], ends: float) -> Future[Sequence[Verdict]]:
+        if isinstance(terms, RemoteTerms):
+            return self._pool.submit(self._asked, terms, stage, texts, ends)
+        assert isinstance(terms, NameTerms)  # noqa: S101 there is nobody else to ask
+        return self._naming.submit(self._named, terms, texts, ends)
+
+    def _left(self, terms: OutsideTerms, ends: float) -> float:
+        """Return how many seconds there are to ask a judge; raises NotJudged."""
         left = ends - self._clock.monotonic()
         if left <= 0:
             raise NotJudged("timeout")
         if resting := self._failing.resting(terms):
             raise NotJudged(resting)
+        return left
+
+    def _named(self, terms: NameTerms, texts: Sequence[str], ends: float) -> Sequence[Verdict]:
+        """Return where names of persons stand in *texts*; raises NotJudged."""
+        left = self._left(terms, ends)
+        try:
+            found = self._names.names_in(
+                terms.pipeline, texts, waits=left, is_late=lambda: self._clock.monotonic() >= ends
+            )
+        except UnreadNames as error:
+            if error.reason == "not_loaded":
+                self._failing.leave_alone(terms, error.reason)
+            raise NotJudged("timeout" if self._clock.monotonic() >= ends else error.reason) from None
+        except ProctorError as error:
+            raise NotJudged(error.code) from None
+        spans = [tuple(Span(start, end, _NAME) for start, end in places) for places in found]
+        return [Verdict(_NAME, spans=one) if one else Verdict() for one in spans]
+
+    def _asked(self, terms: RemoteTerms, stage: Stage, texts: Sequence[str], ends: float) -> Sequence[Verdict]:
+        left = self._left(terms, ends)
         try:
             question = terms.question([self._told(text) for text in texts], stage, self._settings, self._outgoing)
             answer = self._outgoing.fetch(

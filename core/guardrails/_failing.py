@@ -34,8 +34,13 @@ _BY_REASON = {
     "too_large": "Its answer was too long",
     "odd": "Its answer was not of the form that it has to have",
     "invalid": "It is not set up here",
+    "loading": "It is still being loaded",
+    "lost": "Its process has ended, or had others to read for",
+    "not_loaded": "It cannot be loaded",
 }
-_SETTINGS = frozenset({"status_401", "status_403", "status_404", "status_405", "malformed", "not_allowed", "invalid"})
+_SETTINGS = frozenset(
+    {"status_401", "status_403", "status_404", "status_405", "malformed", "not_allowed", "invalid", "not_loaded"}
+)
 """What does not pass by itself."""
 
 
@@ -71,9 +76,12 @@ class Failing:
 
     def rest(self, terms: OutsideTerms, status: int, headers: Mapping[str, str]) -> None:
         """Leave a judge alone for as long as it asks for, within a minute."""
-        if status not in _RESTING or not (seconds := self._asked_for(headers.get("retry-after", ""))):
-            return
-        now, reason = self._clock.monotonic(), f"status_{status}"
+        if status in _RESTING and (seconds := self._asked_for(headers.get("retry-after", ""))):
+            self.leave_alone(terms, f"status_{status}", seconds)
+
+    def leave_alone(self, terms: OutsideTerms, reason: str, seconds: float = _LONGEST_REST) -> None:
+        """Ask a judge nothing for so many *seconds*, a minute at most, as it failed for this *reason*."""
+        now = self._clock.monotonic()
         with self._lock:
             before = self._words.pop(terms, None)
             is_told = before is not None and before.is_told and before.reason == reason

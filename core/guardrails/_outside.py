@@ -1,7 +1,8 @@
-"""Judges that are asked over the network: what a rule says of one, what it is asked, and what it answers.
+"""Judges that are asked elsewhere: what a rule says of one, what it is asked, and what it answers.
 
-Each is asked about many texts at once, of what would go on without it: what other rules take out of a text does not
-leave, and no secret does. Where it does not answer as it should, nothing passes for judged.
+A service is asked over the network; names of persons are found by another process of this machine. Each is asked about
+many texts at once, of what would go on without it: what other rules take out of a text does not leave, and no secret
+does. Where it does not answer as it should, nothing passes for judged.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.detection import Span
 from core.guardrails._rules import Stage
 from core.guardrails._tool_policy import not_public_by_text
 from core.outgoing import Outgoing, WebAddress
@@ -28,6 +30,8 @@ class Verdict:
     """What it objects to, in few words of ours; empty if it does not."""
     text: str | None = field(default=None, repr=False)
     """What may go on in its place."""
+    spans: tuple[Span, ...] = ()
+    """Where that stands which it objects to, if that is known; else it is the whole text."""
 
 
 class OddAnswer(Exception):
@@ -72,6 +76,34 @@ class OutsideTerms:
         """Which settings say how it is asked."""
         raise NotImplementedError
 
+    def objection(self, text: str) -> str:
+        """Object to nothing: by itself it asks nobody. Raises NotJudged."""
+        del text
+        raise NotJudged("not_asked")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameTerms(OutsideTerms):
+    """What a rule says of who finds names of persons."""
+
+    pipeline: str
+    """Which of those that the deployment names; empty for the only one."""
+
+    @property
+    def host(self) -> str:
+        """The pipeline."""
+        return f"the pipeline {self.pipeline}".strip()
+
+    @property
+    def mended_in(self) -> str:
+        """The pipeline, as the deployment names it."""
+        return "NAME_PIPELINES, and whether spacy.load takes what it names"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteTerms(OutsideTerms):
+    """What a rule says of a judge that is asked over the network."""
+
     def question(self, texts: Sequence[str], stage: Stage, settings: Settings, outgoing: Outgoing) -> JudgeRequest:
         """Return what it is asked about *texts*.
 
@@ -90,11 +122,6 @@ class OutsideTerms:
 
         """
         raise NotImplementedError
-
-    def objection(self, text: str) -> str:
-        """Object to nothing: by itself it asks nobody. Raises NotJudged."""
-        del text
-        raise NotJudged("not_asked")
 
 
 Heard = Mapping[tuple[OutsideTerms, Stage, str], Verdict | NotJudged]

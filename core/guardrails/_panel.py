@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from core.detection import Detector, Span
 from core.detection.headed import Headed, ReadsNames
+from core.guardrails._altering import Altering
 from core.guardrails._findings import (
     Finding,
     Region,
@@ -17,10 +18,9 @@ from core.guardrails._findings import (
     marked,
     settled,
     take_no_verdict,
-    take_verdict,
     usual_mark,
 )
-from core.guardrails._outside import CHANGED, NotJudged, OutsideJudge, listened
+from core.guardrails._outside import NotJudged, OutsideJudge, listened
 from core.guardrails._places import EVERYWHERE
 from core.guardrails._replacing import Placeholders
 from core.guardrails._rules import Action, Guardrail, Judge, ModelJudge, Stage
@@ -164,7 +164,7 @@ class Panel:
         return bool(self.judges or self.outside)
 
     def _heard(self, text: str, findings: list[Finding], place: str) -> str:
-        """Return *text* as it goes on once those have judged it that are asked over the network.
+        """Return *text* as it goes on once those have judged it that are asked elsewhere.
 
         Raises:
             GuardrailBlocked: it may not.
@@ -174,26 +174,13 @@ class Panel:
             for _, judge in self.outside:
                 asking.setdefault(judge.terms, []).append(text)
             return text
-        new, changed_by = text, ""
+        altering = Altering(text, self._stage, findings, place)
         for guardrail, judge in self.outside if text.strip() else ():
             try:
-                verdict = judge.verdict(self._stage, text)
+                altering.take(guardrail, judge.verdict(self._stage, text))
             except NotJudged:
-                verdict = None
-            if verdict is None:
                 take_no_verdict(guardrail, self._stage, findings, place, goes_on=judge.terms.goes_on)
-                continue
-            if verdict.kind:
-                take_verdict(guardrail, self._stage, verdict.kind, findings, place)
-                if guardrail.action is Action.REDACT:
-                    new, changed_by = f"[redacted: {verdict.kind}]", guardrail.name
-            elif verdict.text is not None and verdict.text != text and guardrail.action is Action.REDACT:
-                take_verdict(guardrail, self._stage, CHANGED, findings, place)
-                if changed_by:
-                    why = f": the guardrails {changed_by} and {guardrail.name} would each make another text of it."
-                    raise blocked(guardrail, self._stage, why, findings, place)
-                new, changed_by = verdict.text, guardrail.name
-        return new
+        return altering.result
 
     def screen_open(self, text: str, own: Sequence[Span] | None = None) -> str:
         """Return what may be shown by now of a *text* that is still being written; raises GuardrailBlocked."""

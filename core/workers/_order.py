@@ -79,6 +79,13 @@ class GivenDocument:
     """The most that it may have."""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenTexts:
+    """Texts in which names of persons are looked for."""
+
+    texts: tuple[str, ...] = field(repr=False)
+
+
 def packed(head: dict[str, Any], body: bytes = b"") -> bytes:
     """Return a frame of *head* and *body*."""
     text = orjson.dumps(head)

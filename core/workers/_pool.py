@@ -18,7 +18,7 @@ from core.telemetry import Metrics, log
 from core.validation import Effort
 from core.workers._documents import MOST_DOCUMENT_BYTES, UnreadDocument
 from core.workers._first_valid import MOST_BYTES
-from core.workers._order import GivenDocument, GivenText, Order, WorkerReply
+from core.workers._order import GivenDocument, GivenText, GivenTexts, Order, WorkerReply
 from core.workers._worker import Worker, WorkerLost, WorkerSilent
 
 MOST_WAITING_SECONDS = 120.0
@@ -99,12 +99,20 @@ class Workers:
     """All of them. Answers that wait are read in turn, tenant by tenant."""
 
     def __init__(
-        self, most: int | None = None, metrics: Metrics | None = None, for_documents: Workers | None = None
+        self,
+        most: int | None = None,
+        metrics: Metrics | None = None,
+        for_documents: Workers | None = None,
+        *,
+        reads: str = "answers",
+        pipeline: str = "",
     ) -> None:
         """Start none yet; *most* may run at once, by default half as many as there are cores. None reads with 0.
 
-        Others read *for_documents*: what is slow there, or means harm, keeps no answer waiting.
+        Others read *for_documents*: what is slow there, or means harm, keeps no answer waiting. What they *reads* is
+        said in metrics; with a *pipeline* it is names of persons.
         """
+        self._pipeline = pipeline
         self.for_documents = for_documents
         self._most = max(1, _cores() // 2) if most is None else most
         self._idle: list[Worker] = []
@@ -116,9 +124,9 @@ class Workers:
         self._room = Room(MOST_WAITING)
         self.trouble = ""
         """Why none can be started; empty where one can, as far as was tried."""
-        self._metrics = metrics = metrics or Metrics()
-        metrics.workers_busy.set_function(lambda: self.busy)
-        metrics.workers_waiting.set_function(lambda: self.waiting)
+        self._metrics, self._reads = metrics or Metrics(), reads
+        self._metrics.workers_busy.labels(reads).set_function(lambda: self.busy)
+        self._metrics.workers_waiting.labels(reads).set_function(lambda: self.waiting)
 
     def of(self, tenant: str) -> TenantWorkers:
         """Return them as the answers of *tenant* come to them; those of the console and of nobody have an empty one."""
@@ -137,6 +145,12 @@ class Workers:
             return len(self._all) - len(self._idle)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether one of them has ever been ready to read."""
+        with self._lock:
+            return any(one.is_ready for one in self._all)
+
+    @property
     def waiting(self) -> int:
         """How many answers wait for one."""
         with self._lock:
@@ -146,7 +160,7 @@ class Workers:
         self,
         tenant: str,
         model: Any,
-        order: Order | GivenText | GivenDocument,
+        order: Order | GivenText | GivenDocument | GivenTexts,
         effort: Effort,
         *,
         waits: float | None = None,
@@ -178,7 +192,7 @@ class Workers:
                 raise
             self.trouble = ""
             self._give_back(worker)
-            self._metrics.worker_seconds.labels(reply.found).observe(reply.seconds)
+            self._metrics.worker_seconds.labels(self._reads, reply.found).observe(reply.seconds)
             return None if reply.found == "failed" else reply
         return _LOST
 
@@ -264,7 +278,7 @@ class Workers:
     def _started(self) -> Worker | None:
         worker: Worker | None = None
         with suppress(OSError):
-            worker = Worker()
+            worker = Worker(self._pipeline)
         with self._lock:
             self._starting -= 1
             if worker is not None:
@@ -307,8 +321,8 @@ class Workers:
             self._tell(reason, worker.exit_code)
 
     def _tell(self, reason: str, exit_code: int | None) -> None:
-        self._metrics.workers_lost.labels(reason.replace(" ", "_")).inc()
-        log().warning("worker_lost", reason=reason, exit_code=exit_code)
+        self._metrics.workers_lost.labels(self._reads, reason.replace(" ", "_")).inc()
+        log().warning("worker_lost", reads=self._reads, reason=reason, exit_code=exit_code)
 
 
 def _cores() -> int:

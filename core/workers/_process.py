@@ -1,4 +1,4 @@
-"""A worker: it reads answers, one after the other, for the process that started it.
+"""A worker: it reads answers, one after the other, for the process that started it; or it finds names of persons.
 
 Its orders come on standard input, its replies go to standard output. It knows no key, no database and no socket, takes
 no more memory than it is allowed, and ends when its input does: a parent that dies, in any way, leaves none behind.
@@ -13,6 +13,7 @@ import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from time import thread_time
 from typing import Any
 
@@ -26,10 +27,11 @@ from core.schema_forms import SchemaForm, form_for
 from core.validation import Effort
 from core.workers._documents import UnreadDocument, document_texts
 from core.workers._first_valid import Unjudged, found_here
+from core.workers._names import Finder, finder, names_in
 from core.workers._order import HEAD_BYTES, Written, lengths, packed, unpacked
 
 MOST_MEGABYTES = 1_000
-"""What it may take beside what it has loaded. An answer takes a fifth of that; one that takes more ends it."""
+"""What it may take beside a pipeline. An answer takes a fifth of that; one that takes more ends it."""
 NICER = 5
 """By how much it gives way to who waits for an ordinary answer."""
 MOST_SCHEMAS = 64
@@ -37,13 +39,14 @@ MOST_SCHEMAS = 64
 _Known = dict[tuple[str, str], type[ResponseModel]]
 
 
-def main() -> None:
-    """Take orders until there is nobody to give them."""
+def main(pipeline: str = "") -> None:
+    """Take orders until there is nobody to give them, those about names with a *pipeline* of spaCy's."""
     replies = os.dup(1)
     os.dup2(2, 1)  # whatever else writes to standard output does not write into a reply
     os.nice(NICER)
+    find = finder(pipeline) if pipeline else None
     with suppress(OSError, ValueError):  # not every system lets it
-        most = MOST_MEGABYTES * 1_000_000
+        most = MOST_MEGABYTES * 1_000_000 + (_taken() if pipeline else 0)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     known: _Known = {}
     forms: dict[tuple[str, str, str], SchemaForm] = {}
@@ -51,7 +54,7 @@ def main() -> None:
         _send(replies, packed({"ready": True}))
         while (frame := _received(0)) is not None:
             if len(frame) > HEAD_BYTES:
-                _send(replies, answered(frame, known, forms))
+                _send(replies, _named(frame, find) if find else answered(frame, known, forms))
     except BrokenPipeError:
         return
 
@@ -116,6 +119,25 @@ def _document(content: bytes, pages: int) -> bytes:
     except UnreadDocument as error:
         told = {"found": "invalid", "problems": [error.reason]}
     return packed({**told, "seconds": thread_time() - began}, value)
+
+
+def _named(frame: bytes, find: Finder) -> bytes:
+    """Return the frame of where names stand in the texts of *frame*, or of that there was no time to find it out."""
+    asked, body = unpacked(frame)
+    began = thread_time()
+    try:
+        found = names_in(_texts(body, asked["names"]), find, _is_late())
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 whatever a pipeline does: nobody knows what it would have found
+        return packed({"found": "lost"})
+    told = {"found": "unjudged" if found is None else "valid", "seconds": thread_time() - began}
+    return packed(told, json.dumps(found or []).encode())
+
+
+def _taken() -> int:
+    """Return how many bytes of data this process has now, as far as the system tells it."""
+    return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
 
 
 def _is_late() -> Callable[[], bool]:
@@ -189,5 +211,5 @@ def _send(descriptor: int, frame: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
     sys.exit(0)

@@ -20,6 +20,7 @@ from core.workers._order import (
     LATE,
     GivenDocument,
     GivenText,
+    GivenTexts,
     Order,
     WorkerReply,
     lengths,
@@ -36,6 +37,8 @@ _TICKS_LATE_WITH_A_DOCUMENT = 10
 """The same where one was to be read: a worker looks at the time between two pages."""
 _TICKS_AT_ALL = 600
 """So many ticks without a word it is ended in any case: what it may do takes a second of its own."""
+_TICKS_TO_LOAD = 2_400
+"""The same while it loads a pipeline."""
 _PASSED_ON = frozenset(
     "PATH HOME LANG LC_ALL TMPDIR LD_LIBRARY_PATH DYLD_LIBRARY_PATH PYTHONHOME PYTHONPATH".split()  # noqa: SIM905 nine quotes tell less
 )
@@ -52,10 +55,10 @@ class WorkerSilent(Exception):
 
 
 class Worker:
-    """A process that reads answers."""
+    """A process that reads answers; one with a pipeline finds names of persons."""
 
-    def __init__(self) -> None:
-        """Start it.
+    def __init__(self, pipeline: str = "") -> None:
+        """Start it, to load the *pipeline* of spaCy's if there is one.
 
         Raises:
             OSError: the system does not let it.
@@ -64,8 +67,9 @@ class Worker:
         self._known: set[tuple[str, str]] = set()
         self.is_ready = False
         """Whether it has ever been ready to read."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "core.workers._process"],
+        self._ticks_to_start = _TICKS_TO_LOAD if pipeline else _TICKS_AT_ALL
+        self._process = subprocess.Popen(  # noqa: S603 a pipeline is named by whoever runs the deployment
+            [sys.executable, "-m", "core.workers._process", *filter(None, [pipeline])],
             cwd=_ROOT,
             env={name: value for name, value in environment().items() if name in _PASSED_ON},
             stdin=subprocess.PIPE,
@@ -90,7 +94,7 @@ class Worker:
         return self._process.poll()
 
     def read(
-        self, model: type[ResponseModel] | None, order: Order | GivenText | GivenDocument, effort: Effort
+        self, model: type[ResponseModel] | None, order: Order | GivenText | GivenDocument | GivenTexts, effort: Effort
     ) -> WorkerReply:
         """Return what it finds in *order*, of which an answer has a *model*.
 
@@ -107,6 +111,9 @@ class Worker:
             if effort.is_late():
                 return WorkerReply("unjudged")
             return self._reply({"document": order.pages}, order.content, effort, _TICKS_LATE_WITH_A_DOCUMENT)
+        if isinstance(order, GivenTexts):
+            texts = [text.encode("utf-8", "surrogatepass") for text in order.texts]
+            return self._reply({"names": list(map(len, texts))}, b"".join(texts), effort)
         assert model is not None  # noqa: S101 an answer has one
         key = model.schema_hash, model.__name__
         reply = self._asked(model, order, effort, is_known=key in self._known)
@@ -186,7 +193,7 @@ class Worker:
                 continue
             except OSError:
                 raise WorkerLost from None
-            if late > ticks_late or silent > _TICKS_AT_ALL:
+            if late > ticks_late or silent > (self._ticks_to_start if is_starting else _TICKS_AT_ALL):
                 self.end()
                 raise WorkerSilent
         return bytes(came)

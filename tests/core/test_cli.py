@@ -698,18 +698,37 @@ def test_the_doctor_names_what_is_wrong_with_a_service_that_judges(
     assert "guardrail ours" not in _checks(acme("doctor", "--json"))
 
 
+def test_a_rule_reads_the_latest_turn_and_one_about_names_is_looked_at(
+    acme: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The flag is a setting of the rule; the doctor names a rule whose pipeline is no longer there."""
+    monkeypatch.setattr("core.workers._names._LIBRARY", "json")
+    monkeypatch.setenv("NAME_PIPELINES", f"en={tmp_path}")
+    (tmp_path / "meta.json").write_text('{"labels": {"ner": ["PERSON"]}}')
+    ours = ("guardrail", "set", "ours", "--check", "names", "--action", "note", "--latest-turn", "--json")
+    assert json.loads(acme(*ours).out)["settings"] == {"turns": "latest"}
+    assert _checks(acme("doctor", "--json"))["guardrail ours"] == "ok"
+    (tmp_path / "meta.json").unlink()
+    ended = acme("doctor", "--json")
+    assert (ended.code, _checks(ended)["guardrail ours"]) == (1, "failed")
+    assert "is no pipeline of spaCy's" in ended.out
+
+
 def test_certificates_are_taken_away_and_taken_in(acme: Run, tmp_path: Path) -> None:
     """All of them in one file, or one as it was printed, with blank lines or of none; an export is for one to read."""
     file, one = tmp_path / "all.jsonl", tmp_path / "one.json"
-    for written in (0, 1):
-        assert acme("erasures", "--file", str(file)).code == 0
+    for written, said in enumerate(("0 certificates were written", "1 certificate was written")):
+        assert acme("erasures", "--file", str(file)).out.startswith(said)
         assert len(file.read_text().splitlines()) == written
         file.write_text(f"{file.read_text()}\n\n")
         assert acme("erase", "--again", "--certificate", str(file)).code == 0
         one.write_text(acme("erase", "ann", "--json").out)
     assert acme("erase", "--again", "--certificate", str(one), "--certificate", str(file)).code == 0
     file.chmod(0o644)
-    assert acme("export-user", "ann", str(file), "--tenant", "Acme").code == 1, "nothing is kept of her"
+    export = ("export-user", "ann", str(file), "--tenant", "Acme")
+    assert "is there already. Name another file, or write over it by --force." in acme(*export).err
+    assert file.read_text().count("\n") == 3
+    assert acme(*export, "--force").code == 1, "nothing is kept of her"
     assert (file.stat().st_mode & 0o777, file.read_text().count("\n")) == (0o600, 2)
     file.write_text("no")
     assert "is not JSON" in acme("erase", "--again", "--certificate", str(file)).err

@@ -30,10 +30,10 @@ NAMES = {
     "proctor_client_reasks": ("counter", {"tenant", "route"}),
     "proctor_repeats": ("counter", {"result"}),
     "proctor_requests_shed": ("counter", {"tenant"}),
-    "proctor_workers_busy": ("gauge", set[str]()),
-    "proctor_workers_waiting": ("gauge", set[str]()),
-    "proctor_worker_seconds": ("histogram", {"found"}),
-    "proctor_workers_lost": ("counter", {"reason"}),
+    "proctor_workers_busy": ("gauge", {"reads"}),
+    "proctor_workers_waiting": ("gauge", {"reads"}),
+    "proctor_worker_seconds": ("histogram", {"reads", "found"}),
+    "proctor_workers_lost": ("counter", {"reads", "reason"}),
     "proctor_wrong_keys": ("counter", set[str]()),
     "proctor_backlog_records": ("gauge", set[str]()),
     "proctor_chore_runs": ("counter", {"chore", "result"}),
@@ -215,6 +215,7 @@ def test_what_happened_is_counted(proctor: Rig) -> None:
         assert value("proctor_generations_total", **ours, outcome=outcome) == 1
     assert value("proctor_generation_duration_seconds_count", **ours) == len(heard)
     assert value("proctor_generations_in_flight") == 0
+    assert [value("proctor_workers_busy", reads=what) for what in ("answers", "documents")] == [0, 0]
     for model in (OPENAI, ANTHROPIC):
         mine = [attempt for attempt in attempts if f"{attempt.provider}/{attempt.model}" == model]
         who = dict(zip(("gen_ai_provider_name", "gen_ai_request_model"), model.split("/"), strict=True))

@@ -344,6 +344,9 @@ class _Patient:
     is_ready, pid, exit_code = True, 0, None
     begun, let = threading.Semaphore(0), threading.Semaphore(0)
 
+    def __init__(self, pipeline: str = "") -> None:
+        assert not pipeline
+
     def read(self, model: Any, order: Any, effort: Any) -> WorkerReply:
         """Wait until it is let."""
         del model, order, effort

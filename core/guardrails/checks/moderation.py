@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import Invalid
-from core.guardrails._outside import JudgeRequest, OddAnswer, OutsideTerms, Verdict
+from core.guardrails._outside import JudgeRequest, OddAnswer, RemoteTerms, Verdict
 from core.guardrails._rules import USUAL_ACTIONS, Action, Stage
 from core.guardrails._settings import failing, require_known
 from core.outgoing import Outgoing, read_address
@@ -40,7 +40,7 @@ class _Moderated(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModerationTerms(OutsideTerms):
+class ModerationTerms(RemoteTerms):
     """A provider's moderation."""
 
     provider: str

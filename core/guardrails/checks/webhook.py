@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import Invalid
-from core.guardrails._outside import JudgeRequest, OddAnswer, OutsideTerms, Verdict
+from core.guardrails._outside import JudgeRequest, OddAnswer, RemoteTerms, Verdict
 from core.guardrails._rules import USUAL_ACTIONS, Action, Stage
 from core.guardrails._settings import failing, require_known
 from core.outgoing import Outgoing
@@ -35,7 +35,7 @@ class _Results(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebhookTerms(OutsideTerms):
+class WebhookTerms(RemoteTerms):
     """A webhook."""
 
     url: str

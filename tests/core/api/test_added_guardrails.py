@@ -21,6 +21,7 @@ _OPERATORS = {
     "classifier": "it asks a model, which the tenant pays for",
     "documents": "it has a worker read for seconds, which all tenants share",
     "moderation": "it asks a provider with a key of whoever runs the deployment",
+    "names": "one process finds them for all tenants",
     "tools": "it is about what a model may do, not about what is written",
     "webhook": "it sends texts to an address, which is not for callers to choose",
 }
