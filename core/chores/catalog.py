@@ -73,6 +73,11 @@ def catalog(
         if lost := recovery.run():
             log().warning("reservations_recovered", count=lost)
 
+    def look_ahead() -> None:
+        from core.outlooks import Outlooks  # noqa: PLC0415 they load reports, and so pandas, which a start can do without
+
+        Outlooks(store, clock).make()
+
     return [
         Chore(
             name="heartbeat",
@@ -201,6 +206,15 @@ def catalog(
             does="Forgets what vendors stored for tenants and have deleted by now.",
             otherwise="Ids of what no vendor stores any more take room; nobody is answered by them.",
             run=stored.sweep,
+        ),
+        Chore(
+            name="outlooks",
+            every=timedelta(minutes=1),
+            first_after=timedelta(minutes=1),
+            one_process=True,
+            does="Foresees how each tenant's month will end, a quarter of an hour after it last did, some at a time.",
+            otherwise="Forecasts are older than they could be; each says as of when it is.",
+            run=look_ahead,
         ),
         Chore(
             name="drills",

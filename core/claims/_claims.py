@@ -21,9 +21,9 @@ from core.store import AT_ONCE, Store
 from core.tables import ANSWERED_BY, IS_ANSWER, Claim
 
 ANSWER, CHORE, FREEZE, IDEMPOTENCY, REASK = "answer", "chore", "freeze", "idempotency", "reask"
-SIGN_IN, WORKLOAD = "sign_in", "workload"
-"""The kinds of claims that there are. Of sign-in it is tries that are counted, which nobody holds; of a workload it is
-how far that has come, which is written with what it writes."""
+OUTLOOK, SIGN_IN, WORKLOAD = "outlook", "sign_in", "workload"
+"""The kinds of claims that there are. Nobody holds those of these three: an outlook is what a chore, which has a claim
+of its own, foresees for a tenant; of sign-in it is tries that are counted; of a workload how far that has come."""
 _ANSWERS = (ANSWER, IDEMPOTENCY)
 """Of which the result is what a model or a vendor wrote."""
 REMEMBERED_FOR = timedelta(days=1)

@@ -11,6 +11,7 @@ import click
 from core.cli._command import Output, command, proctor, table
 from core.cli._figures import usd
 from core.cli._operator import OPERATOR
+from core.clock import minute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,8 +88,13 @@ def show_forecast(runtime: Runtime, tenant: str) -> Output:
         runtime.reports.forecast(OPERATOR, owner.id),
         runtime.reports.backtests(OPERATOR, owner.id),
     )
-    document = forecast_document(coming) | {"backtests": [backtest_document(test) for test in tests]}
-    return Output(document, "\n".join([_foretold(coming), *(_tested(test) for test in tests if test.forecasts)]))
+    document = forecast_document(owner.name, coming) | {"backtests": [backtest_document(test) for test in tests]}
+    if coming is None:
+        return Output(
+            document, f"There is no forecast of {owner.name} yet: a running Proctor makes it within some minutes."
+        )
+    told = [_foretold(coming), *(_tested(test) for test in tests if test.forecasts), f"As of {minute(coming.as_of)}."]
+    return Output(document, "\n".join(told))
 
 
 def _told(bill: Statement) -> str:

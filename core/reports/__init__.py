@@ -25,7 +25,6 @@ from datetime import datetime
 from core.clock import Clock
 from core.principals import Permission, Principal, TenantScope
 from core.reports.budget_lines import BudgetLine as BudgetLine
-from core.reports.budget_lines import budget_lines
 from core.reports.calls import MOST_CHOICES as MOST_CHOICES
 from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
 from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
@@ -49,7 +48,6 @@ from core.reports.changes import RecordedChange as RecordedChange
 from core.reports.changes import change_choices, change_page, changes_since, one_change, some_changes
 from core.reports.contrasts import Contrast as Contrast
 from core.reports.contrasts import contrast
-from core.reports.daily import biggest, daily
 from core.reports.documents import backtest_document as backtest_document
 from core.reports.documents import forecast_document as forecast_document
 from core.reports.documents import spend_document as spend_document
@@ -59,7 +57,6 @@ from core.reports.forecast import LEAST_DAYS as LEAST_DAYS
 from core.reports.forecast import MOST_TESTED as MOST_TESTED
 from core.reports.forecast import Backtest as Backtest
 from core.reports.forecast import Forecast as Forecast
-from core.reports.forecast import backtest, forecast
 from core.reports.frames import AT_ONCE
 from core.reports.frames import Frame as Frame
 from core.reports.frames import batches as batches
@@ -72,6 +69,7 @@ from core.reports.one_call import Call as Call
 from core.reports.one_call import RecordedAttempt as RecordedAttempt
 from core.reports.one_call import RecordedFieldError as RecordedFieldError
 from core.reports.one_call import one_call
+from core.reports.outlooks import outlooks, tested
 from core.reports.overview import MOST_HEATED as MOST_HEATED
 from core.reports.overview import Change as Change
 from core.reports.overview import Overview as Overview
@@ -86,7 +84,7 @@ from core.reports.preview import spend_histories
 from core.reports.providers import ProviderDay as ProviderDay
 from core.reports.providers import ProviderFigures as ProviderFigures
 from core.reports.providers import provider_day
-from core.reports.reading import Reading, TenantFacts, reading
+from core.reports.reading import Reading, reading
 from core.reports.rejections import Rejection as Rejection
 from core.reports.rejections import rejections
 from core.reports.schema_figures import VersionFigures as VersionFigures
@@ -184,44 +182,34 @@ class Reports:
     def forecasts(self, principal: Principal, tenant_id: str | None = None) -> Sequence[Forecast]:
         """Return how the month will end for one tenant, or for each that called of late, the dearest first.
 
+        It is as a chore last made it, which each says; nothing of whom it has not come to yet.
+
         Raises:
             NotFound: there is no such tenant.
 
         """
         with self._reading(principal, tenant_id) as now:
-            at, known = self._clock.now(), now.tenants
-            who = {tenant_id: now.tenant(tenant_id).name} if tenant_id else {}
-            days, budgets = daily(now, at), budget_lines(now, at)
-        found: list[Forecast] = []
-        for one in who or days:
-            facts = known.get(one) or TenantFacts(one, "UTC")
-            found.append(forecast(one, facts.name, facts.timezone, days.get(one), budgets.get(one), at))
+            if tenant_id is not None:
+                now.tenant(tenant_id)
+            found = [one.forecast for one in outlooks(now, tenant_id)]
         return sorted(found, key=lambda one: (-(one.expected or one.spent), one.tenant))
 
-    def forecast(self, principal: Principal, tenant_id: str, budget: BudgetLine | None = None) -> Forecast:
-        """Return how a tenant's month will end; with *budget*, when that one is used up, by what it covers.
-
-        Without one it is the tenant-wide budget, if there is any.
+    def forecast(self, principal: Principal, tenant_id: str) -> Forecast | None:
+        """Return how a tenant's month will end, as it was last made; ``None`` where it is still to be made.
 
         Raises:
             NotFound: there is no such tenant.
 
         """
-        if budget is None:
-            return self.forecasts(principal, tenant_id)[0]
-        with self._reading(principal, tenant_id) as now:
-            at, tenant = self._clock.now(), now.tenant(tenant_id)
-            days = daily(now, at, budget.scope, budget.scope_name)
-        return forecast(tenant_id, tenant.name, tenant.timezone, days.get(tenant_id), budget, at)
+        return next(iter(self.forecasts(principal, tenant_id)), None)
 
     def backtests(self, principal: Principal, tenant_id: str | None = None) -> Sequence[Backtest]:
         """Return how the forecast did on past mornings: a week ahead, to the month's end.
 
-        For one tenant, or for those ``MOST_TESTED`` that spent most: what it takes does not grow with the tenants.
+        For one tenant, or for those ``MOST_TESTED`` that spent most; as it was made with the forecasts.
         """
         with self._reading(principal, tenant_id) as now:
-            days = biggest(daily(now, self._clock.now()), MOST_TESTED)
-        return [backtest(days, horizon) for horizon in ("week", "month")]
+            return tested(outlooks(now, tenant_id))
 
     def spend_history(  # noqa: PLR0917 what a budget is made of
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -46,12 +46,6 @@ class Days:
         past = sum(spent for day, spent in zip(self.dates, self.spent, strict=True) if first <= day < end)
         begun = self.first[1] if self.first is not None and first <= self.first[0] < end else 0
         return begun + past + (self.spent_today if first <= self.today < end else 0)
-
-
-def biggest(days: Mapping[str, Days], most: int) -> dict[str, Days]:
-    """Return the days of the tenants that spent most in reach, so many at most."""
-    ranked = sorted(days.items(), key=lambda one: (-sum(one[1].spent), one[0]))
-    return dict(ranked[:most])
 
 
 def daily(

@@ -59,8 +59,10 @@ def statement_document(bill: Statement) -> dict[str, Any]:
     }
 
 
-def forecast_document(coming: Forecast) -> dict[str, Any]:
-    """Return how a tenant's month will probably end."""
+def forecast_document(tenant: str, coming: Forecast | None) -> dict[str, Any]:
+    """Return how a tenant's month will probably end; of one that is still to be made, that it is."""
+    if coming is None:
+        return {"tenant": tenant, "as_of": None, "expected_nano_usd": None}
     return {
         "tenant": coming.tenant,
         "timezone": coming.timezone,

@@ -34,6 +34,9 @@ LEAST_DAYS = 5
 INTERVAL = 0.8
 """The share of possible futures that the interval holds."""
 FUTURES = 500
+WEEK, MONTH = HORIZONS = ("week", "month")
+"""How far a forecast is tried: seven days, and to the month's end."""
+COURSE = ("at", "spent", "low", "middle", "high")
 WEEK_DAYS = 7
 _HALF_LIFE_DAYS = 10.0
 """A day this old is drawn half as often as yesterday."""
@@ -85,8 +88,8 @@ class Forecast:
     """With ``exhausts_until``: of the futures in which it happens, 80 % have the day between these two."""
     exhausts_until: date | None
     course: Frame
-    """Per day of the month: ``day spent low middle high``, cumulated dollars: what was spent until its end, then what
-    will have been."""
+    """Per day of the month: ``at spent low middle high``, cumulated dollars: what was spent until its end, then what
+    will have been. Empty in a list of many."""
 
     @property
     def is_known(self) -> bool:
@@ -97,6 +100,17 @@ class Forecast:
     def is_exhausted(self) -> bool:
         """Whether the budget is used up already."""
         return self.budget is not None and self.budget.spent_nano_usd >= self.budget.limit_nano_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Mornings:
+    """How the method did on the past mornings of one tenant."""
+
+    tenant_id: str
+    errors: Sequence[float]
+    """The absolute error of each forecast, as a share of what was spent."""
+    held: int
+    """How many intervals held what was spent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,27 +165,35 @@ def backtest(histories: Mapping[str, Days], horizon: str) -> Backtest:
 
     *histories* are the days by tenant id. A stretch in which nothing was spent is no measure and left out.
     """
+    return summed_up(horizon, [mornings(tenant_id, days, horizon) for tenant_id, days in histories.items()])
+
+
+def mornings(tenant_id: str, days: Days, horizon: str) -> Mornings:
+    """Ask the method on every past morning of one tenant for what came next, as far as *horizon*."""
     errors: list[float] = []
     held = 0
-    tenants: set[str] = set()
-    for tenant_id, days in histories.items():
-        for morning in days.dates[LEAST_DAYS:]:
-            end = morning + timedelta(days=WEEK_DAYS) if horizon == "week" else min(month_of(morning)[1], days.today)
-            actual = days.between(morning, end)
-            if end > days.today or not actual:
-                continue
-            futures = _futures(days.before(morning), dates_until(morning, end), _seed(tenant_id, morning))
-            low, middle, high = _quantiles(futures.sum(axis=1))
-            errors.append(abs(middle - actual) / actual)
-            held += low <= actual <= high
-            tenants.add(tenant_id)
+    for morning in days.dates[LEAST_DAYS:]:
+        end = morning + timedelta(days=WEEK_DAYS) if horizon == WEEK else min(month_of(morning)[1], days.today)
+        actual = days.between(morning, end)
+        if end > days.today or not actual:
+            continue
+        futures = _futures(days.before(morning), dates_until(morning, end), _seed(tenant_id, morning))
+        low, middle, high = _quantiles(futures.sum(axis=1))
+        errors.append(abs(middle - actual) / actual)
+        held += low <= actual <= high
+    return Mornings(tenant_id, errors, held)
+
+
+def summed_up(horizon: str, tested: Sequence[Mornings]) -> Backtest:
+    """Return what the mornings of some tenants say together."""
+    errors = [error for one in tested for error in one.errors]
     return Backtest(
         horizon=horizon,
         forecasts=len(errors),
-        tenants=len(tenants),
+        tenants=sum(1 for one in tested if one.errors),
         mean_error=fmean(errors) if errors else None,
         median_error=median(errors) if errors else None,
-        coverage=held / len(errors) if errors else None,
+        coverage=sum(one.held for one in tested) / len(errors) if errors else None,
     )
 
 
@@ -272,7 +294,7 @@ def _course(days: Days, first: date, end: date, spent: int, futures: _Matrix | N
             rows.append((_noon(day), known, None, None, None))
         else:
             rows.append((_noon(day), known, *(value / 1e9 for value in _quantiles(spent + futures[:, place]))))
-    return frame(("at", "spent", "low", "middle", "high"), rows)
+    return frame(COURSE, rows)
 
 
 def _noon(day: date) -> datetime:

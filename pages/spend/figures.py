@@ -78,7 +78,7 @@ def _spend(
     return _visit.runtime.reports.spend(_visit.principal, window.previous() if earlier else window, tenant_id)
 
 
-@st.cache_data(ttl="30s", max_entries=64, show_spinner="Looking ahead …")
+@st.cache_data(ttl="30s", max_entries=64, show_spinner=False)
 def _forecasts(
     _visit: Visit,
     _now: datetime,
@@ -88,7 +88,7 @@ def _forecasts(
     return _visit.runtime.reports.forecasts(_visit.principal, tenant_id)
 
 
-@st.cache_data(ttl="10m", max_entries=64, show_spinner="Trying the forecast on the past …")
+@st.cache_data(ttl="30s", max_entries=64, show_spinner=False)
 def _backtests(
     _visit: Visit,
     _now: datetime,

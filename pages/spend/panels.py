@@ -133,7 +133,10 @@ def forecast(found: Figures) -> None:
     picked = None
     with layout.card("Forecast", key="forecast_card", help=_METHOD):
         if not found.forecasts:
-            st.caption("Nothing was called in the last weeks, so there is nothing to foresee.")
+            st.caption(
+                "There is no forecast yet. It is made in the background, a minute or some after the first call, for "
+                "whoever called in the last weeks."
+            )
             return
         if found.tenant is not None:
             [coming] = found.forecasts
@@ -141,7 +144,8 @@ def forecast(found: Figures) -> None:
             picked = charts.draw_course(coming, found.changes, found.tenant.timezone)
         else:
             tables.draw_forecasts(found.forecasts)
-        st.caption(_tested(found.backtests))
+        made_at = zones.told(min(one.as_of for one in found.forecasts))
+        st.caption(f"{_tested(found.backtests)} As of {made_at}; it is made anew every quarter of an hour.")
         _download(found, files.FORECAST, "forecast")
     marks.follow(picked, {"range": "30d"} | ({"tenant": found.tenant.name} if found.tenant else {}))
 

@@ -251,6 +251,12 @@ def an_old_response(runtime: Runtime) -> Callable[[], bool]:
     return lambda: count(runtime.store, StoredObject) == 0
 
 
+def nobody_looked_ahead(runtime: Runtime) -> Callable[[], bool]:
+    """A tenant is new, and nobody has looked ahead for it."""
+    builders.save(runtime.store, builders.tenant("Acme", LONG_AGO))
+    return lambda: runtime.reports.forecast(LOCAL_OPERATOR, "acme") is not None
+
+
 def an_old_drill(runtime: Runtime) -> Callable[[], bool]:
     """A fire drill ended long ago, and nobody wrote it down."""
     past = Drills(runtime.store, ManualClock(LONG_AGO))
@@ -315,6 +321,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "rollups of the past": a_call_from_before_rollups,
     "claims": an_old_answer,
     "stored objects": an_old_response,
+    "outlooks": nobody_looked_ahead,
     "drills": an_old_drill,
     "providers": no_check,
     "model lists": a_check_of_another_process,

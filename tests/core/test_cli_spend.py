@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.cli import main
+from core.clock import ManualClock
+from core.outlooks import Outlooks
 from core.store import Store
 from core.tables import Outcome
 from tests import builders
@@ -76,13 +78,20 @@ def test_statement(proctor: Run) -> None:
     assert json.loads(document)["outside_nano_usd"] == 3 * CENT
 
 
-def test_forecast(proctor: Run) -> None:
-    """With too little to say it says so, and how much it needs."""
+def test_forecast(proctor: Run, sqlite_url: str) -> None:
+    """While none was made it says who makes it; with too little to say it says so, and how much it needs."""
+    assert "a running Proctor makes it within some minutes" in proctor("forecast", "Acme")[1]
+    _, document, _ = proctor("forecast", "Acme", "--json")
+    assert (json.loads(document)["tenant"], json.loads(document)["as_of"]) == ("Acme", None)
+    store = Store(sqlite_url)
+    Outlooks(store, ManualClock(NOW)).make()
+    store.close()
     for tenant, so_far in (("Acme", "$0.0300"), ("Quiet", "$0.00")):
         code, out, _ = proctor("forecast", tenant)
         assert code == 0
         assert f"{tenant} has spent {so_far} in" in out
         assert "A forecast needs 5 whole days of calls; there are 0." in out
+        assert f"As of {NOW:%Y-%m-%d %H:%M} UTC." in out
     _, document, _ = proctor("forecast", "Acme", "--json")
     told = json.loads(document)
     assert (told["expected_nano_usd"], [test["forecasts"] for test in told["backtests"]]) == (None, [0, 0])

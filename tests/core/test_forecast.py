@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import pytest
 
-from core.clock import ManualClock
+from core.clock import ManualClock, micros
 from core.demo import Demo
-from core.principals import LOCAL_OPERATOR
-from core.reports import BudgetLine, Reports
-from core.reports.daily import Days
-from core.reports.forecast import LEAST_DAYS, backtest, busyness, forecast, level_since
+from core.outlooks import FRESH_FOR, Outlooks
+from core.principals import LOCAL_OPERATOR, TenantScope
+from core.reports import BudgetLine, Forecast, Reports
+from core.reports.budget_lines import budget_lines
+from core.reports.daily import Days, daily
+from core.reports.forecast import LEAST_DAYS, Mornings, backtest, busyness, forecast, level_since, mornings
+from core.reports.reading import reading
 from core.settings import Settings
 from core.store import Store
 from core.tables import Outcome
@@ -179,38 +184,48 @@ def demo(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("demo") / "proctor.db")
     store, clock = Store(f"sqlite:///{path}"), ManualClock(NOW)
     Demo(Settings(), store, clock, scale=0.2).make(LOCAL_OPERATOR)
+    Outlooks(store, clock).make()
     yield Reports(store, clock)
     store.close()
 
 
 @pytest.fixture
-def reports(store: Store) -> Reports:
-    """The read side, with Acme in Kathmandu."""
+def acme(store: Store) -> None:
+    """Acme in Kathmandu."""
     builders.save(store, builders.tenant("Acme", NOW - 90 * DAY, "Asia/Kathmandu"))
-    return Reports(store, ManualClock(NOW))
 
 
+def made(store: Store) -> Forecast:
+    """Return the forecast of Acme that is made now."""
+    clock = ManualClock(NOW)
+    Outlooks(store, clock).make()
+    found = Reports(store, clock).forecast(LOCAL_OPERATOR, "acme")
+    assert found is not None
+    return found
+
+
+@pytest.mark.usefixtures("acme")
 class TestDays:
     """What the store says of past days."""
 
-    def test_days_are_the_tenants(self, reports: Reports, store: Store) -> None:
+    def test_days_are_the_tenants(self, store: Store) -> None:
         """A call at 18:30 UTC belongs to the next day in Kathmandu; the day of the first call is not a whole one."""
         evening = datetime(2026, 11, 10, 18, 30, tzinfo=UTC)
         builders.save(
             store, *(row for n in range(12) for row in call(Outcome.VALID_FIRST_TRY, {}, at=evening + n * DAY))
         )
-        found = reports.forecast(LOCAL_OPERATOR, "acme")
+        found = made(store)
         assert (found.days, found.spent) == (12 - 1, 12 * 100)
         assert evening.astimezone(ZoneInfo("Asia/Kathmandu")).date() == date(2026, 11, 11)
 
-    def test_the_budget_is_found(self, reports: Reports, store: Store) -> None:
+    def test_the_budget_is_found(self, store: Store) -> None:
         """The tenant-wide budget of the month under way is what may be used up."""
         builders.save(store, *builders.budget(builders.tenant("Acme", NOW, "Asia/Kathmandu"), DOLLAR, DOLLAR, NOW))
-        found = reports.forecast(LOCAL_OPERATOR, "acme")
+        found = made(store)
         assert found.budget is not None
         assert (found.budget.limit_nano_usd, found.is_exhausted) == (DOLLAR, True)
 
-    def test_a_budget_of_a_model(self, reports: Reports, store: Store) -> None:
+    def test_a_budget_of_a_model(self, store: Store) -> None:
         """A budget of one model is foreseen by that model's money alone."""
         rows = [
             row
@@ -226,5 +241,82 @@ class TestDays:
             scope="model",
             scope_name="anthropic/claude-haiku-4-5",
         )
-        assert reports.forecast(LOCAL_OPERATOR, "acme", line).spent == 1100
-        assert reports.forecast(LOCAL_OPERATOR, "acme").spent == 2200
+        with reading(store, TenantScope(None)) as now:
+            days = daily(now, NOW, line.scope, line.scope_name)["acme"]
+        assert forecast("acme", "Acme", "Asia/Kathmandu", days, line, NOW).spent == 1100
+        assert made(store).spent == 2200
+
+
+class Hurried(ManualClock):
+    """A clock by which every look at it takes two seconds."""
+
+    def monotonic(self) -> float:
+        self.advance(2)
+        return super().monotonic()
+
+
+class TestOutlooks:
+    """What a chore makes, and whoever asks reads."""
+
+    def test_it_is_read_as_it_was_made(self, store: Store) -> None:
+        """Before it is made there is none; then it is as it was, and says as of when; in a list, but for its course."""
+        clock = ManualClock(NOW)
+        reports, outlooks = Reports(store, clock), Outlooks(store, clock)
+        builders.save(store, [builders.tenant(name, NOW - 90 * DAY) for name in ("Acme", "Borealis")])
+        builders.save(store, *builders.budget(builders.tenant("Acme", NOW), DOLLAR, 300, NOW))
+        builders.save(
+            store, *(row for n in range(1, 40) for row in call(Outcome.VALID_FIRST_TRY, {}, at=NOW - n * DAY))
+        )
+        assert reports.forecast(LOCAL_OPERATOR, "acme") is None
+        assert (reports.forecasts(LOCAL_OPERATOR), reports.backtests(LOCAL_OPERATOR)[0].forecasts) == ([], 0)
+
+        assert outlooks.make() == 2
+        with reading(store, TenantScope(None)) as now:
+            days, line = daily(now, NOW)["acme"], budget_lines(now, NOW)["acme"]
+        fresh, kept = foretold(days, line), reports.forecast(LOCAL_OPERATOR, "acme")
+        assert kept is not None
+        pd.testing.assert_frame_equal(kept.course, fresh.course)
+        assert replace(kept, course=fresh.course) == fresh
+        assert kept.as_of == NOW
+        assert [(one.tenant, len(one.course)) for one in reports.forecasts(LOCAL_OPERATOR)] == [("Acme", 0)]
+        week, month = reports.backtests(LOCAL_OPERATOR)
+        assert (week, month) == (backtest({"acme": days}, "week"), backtest({"acme": days}, "month"))
+        quiet = reports.forecast(LOCAL_OPERATOR, "borealis")
+        assert quiet is not None
+        assert (quiet.spent, quiet.is_known) == (0, False)
+
+    def test_it_is_made_anew_when_it_is_old(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not before a quarter of an hour; the past is tried again only where it is another, as after a re-pricing."""
+        clock, tried = ManualClock(NOW), list[str]()
+        reports, outlooks = Reports(store, clock), Outlooks(store, clock)
+
+        def noted(tenant_id: str, days: Days, horizon: str) -> Mornings:
+            tried.append(horizon)
+            return mornings(tenant_id, days, horizon)
+
+        monkeypatch.setattr("core.outlooks.mornings", noted)
+        builders.save(store, builders.tenant("Acme", NOW - 90 * DAY))
+        builders.save(
+            store, *(row for n in range(1, 12) for row in call(Outcome.VALID_FIRST_TRY, {}, at=NOW - n * DAY))
+        )
+        assert (outlooks.make(), outlooks.make(), len(tried)) == (1, 0, 2)
+        clock.advance(FRESH_FOR.total_seconds())
+        assert (outlooks.make(), len(tried)) == (1, 2)
+        with store.transaction() as cursor:
+            for sql in (
+                "UPDATE attempt SET cost_nano_usd = 5000000 WHERE started_at < :at",
+                "UPDATE generation SET cost_nano_usd = 5000000 WHERE started_at < :at",
+            ):
+                cursor.execute(store.prepare(sql), {"at": micros(NOW - 3 * DAY)})
+        clock.advance(FRESH_FOR.total_seconds())
+        assert (outlooks.make(), len(tried)) == (1, 4)
+        found = reports.forecast(LOCAL_OPERATOR, "acme")
+        assert found is not None
+        assert (found.as_of, found.spent > 5_000_000) == (clock.now(), True)
+
+    def test_a_round_has_an_end(self, store: Store) -> None:
+        """Of many tenants each round makes some, the next one goes on; each is made once."""
+        clock = Hurried(NOW)
+        outlooks = Outlooks(store, clock)
+        builders.save(store, [builders.tenant(f"Tenant {number}", NOW) for number in range(20)])
+        assert [outlooks.make() for _ in range(5)] == [8, 8, 4, 0, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from core.clock import ManualClock
+from core.outlooks import Outlooks
 from core.principals import LOCAL_OPERATOR
 from core.reports import MOST_HEATED, MOST_TESTED, Reports, Window
 from core.store import Store
@@ -34,6 +35,7 @@ def test_the_biggest_and_the_worst_stand_for_all(sqlite_store: Store) -> None:
         calls,
         [builders.attempt(one, id=f"{one.id}-1", cost_nano_usd=one.cost_nano_usd) for one in calls],
     )
+    Outlooks(sqlite_store, ManualClock(START)).make()
     reports = Reports(sqlite_store, ManualClock(START))
     week, _ = reports.backtests(LOCAL_OPERATOR)
     assert week.tenants == MOST_TESTED

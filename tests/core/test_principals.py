@@ -28,6 +28,7 @@ from core.faults import Fault
 from core.flags import Flag
 from core.generation import GenerationRequest
 from core.guardrails import Stage
+from core.outlooks import Outlooks
 from core.principals import LOCAL_OPERATOR, USUAL_SCOPES, KeyScope, Permission, Principal, Role
 from core.reports import CallFilter, ChangeFilter, Reports, Window
 from core.requests import RelayCall
@@ -481,9 +482,11 @@ def peopled(
             on.people.create(LOCAL_OPERATOR, "Grace", PASSWORD, Role.OWNER)
             on.people.accept(on.people.invite(LOCAL_OPERATOR, "Ada", Role.VIEWER).path.rpartition("/")[2], PASSWORD)
             mine = ground(on, "Aardvark", ago=timedelta(minutes=5))
+            Outlooks(on.store, on.clock).make()
             limited = person("limited", Role.OWNER, mine.tenant.id)
             alone = {name: told(CASES[name].ask(on, limited, mine)) for name in of_kind(L, K, S)}
             other = ground(on, "Zeppelin", ago=timedelta(minutes=3))
+            Outlooks(on.store, on.clock).make()
             on.budgets.verify(LOCAL_OPERATOR)
         with copies() as copy, opened(copy) as on:
             yield World(on=on, mine=mine, other=other, alone=alone, copies=copies)

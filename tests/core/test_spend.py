@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.clock import ManualClock
+from core.outlooks import Outlooks
 from core.principals import LOCAL_OPERATOR
 from core.reports import Reports, Window, csv, spend_document
 from core.store import Store
@@ -266,4 +267,5 @@ def test_a_month_of_ten_thousand_calls(sqlite_store: Store) -> None:
     reports, window = Reports(sqlite_store, clock), Window.last(30 * DAY, NOW)
     assert reports.spend(LOCAL_OPERATOR, window).total.calls == 10_000
     assert reports.spend(LOCAL_OPERATOR, window, "acme").total.calls == 5_000
+    Outlooks(sqlite_store, clock).make()
     assert {one.tenant for one in reports.forecasts(LOCAL_OPERATOR)} == {"Acme", "Borealis"}

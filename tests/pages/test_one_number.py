@@ -24,6 +24,7 @@ from core import runtime as running
 from core.api import create_api
 from core.cli import main
 from core.cli._figures import usd
+from core.outlooks import Outlooks
 from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Window, csv
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Tenant
@@ -137,7 +138,10 @@ def test_reports(on: Rig, tenant: Tenant, paid: int) -> None:
         0,
         0,
     )
-    assert reports.forecast(LOCAL_OPERATOR, tenant.id).spent == paid
+    Outlooks(on.runtime.store, on.runtime.clock).make()
+    coming = reports.forecast(LOCAL_OPERATOR, tenant.id)
+    assert coming is not None
+    assert coming.spent == paid
     assert spend.total.discarded == overview.totals.wasted_nano_usd == sum(one.nano_usd for one in spend.reasons)
     assert spend.total.cost_per_valid == overview.totals.cost_per_valid_nano_usd
     assert spend.total.unpriced_calls == overview.totals.unpriced_calls == sums.unpriced == 3

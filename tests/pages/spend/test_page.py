@@ -40,6 +40,7 @@ def world(proctor: Runtime) -> Runtime:
         call(Outcome.TIMEOUT, {"outcome": Outcome.TIMEOUT, "estimated": True, "cost_nano_usd": CENT}),
         call(Outcome.VALID_FIRST_TRY, {"cost_nano_usd": CENT}, tenant_id="borealis"),
     )
+    proctor.chores.do("outlooks")
     return proctor
 
 
@@ -114,7 +115,16 @@ class TestSpend:
         assert "2026-03 so far" in told
         assert "with 80% likelihood between" in told
         assert any(line.value.startswith("Asked on every past morning") for line in page.caption)
+        assert any("As of" in line.value and "made anew every quarter" in line.value for line in page.caption)
         assert any(chart.proto.alt.startswith("Spend of 2026-03") for chart in page.get("vega_lite_chart"))
+
+    def test_none_yet(self, world: Runtime, open_page: Open) -> None:
+        """A tenant that is newer than the last round is told that its forecast is still to be made."""
+        builders.save(world.store, builders.tenant("New", NOW), call(Outcome.VALID_FIRST_TRY, {}, tenant_id="new"))
+        page = open_page("spend")
+        page.selectbox(key="tenant").select("New").run()
+        assert not page.exception
+        assert any(line.value.startswith("There is no forecast yet.") for line in page.caption)
 
     def test_too_little_to_foresee(self, world: Runtime, open_page: Open) -> None:
         """A tenant of one call is told what a forecast needs, and its tile is a dash."""
