@@ -1,4 +1,4 @@
-"""Stretches of time and how they are cut: always in multiples of 15 minutes, from a start that lies on a cut."""
+"""Stretches of time and how they are cut: always in multiples of 15 minutes, from the start."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
 # Up to a length: how wide a point of a line is, and how wide a bar or a cell. The second is a multiple of the first.
+# A day in which clocks go back is cut like any other, and so is its week.
 _CUTS = (
     (timedelta(hours=6), QUARTER, QUARTER),
-    (_DAY, 2 * QUARTER, _HOUR),
-    (7 * _DAY, 3 * _HOUR, 6 * _HOUR),
+    (_DAY + _HOUR, 2 * QUARTER, _HOUR),
+    (7 * _DAY + _HOUR, 3 * _HOUR, 6 * _HOUR),
     (timedelta.max, 12 * _HOUR, _DAY),
 )
 
@@ -33,6 +34,8 @@ class Window:
     """Width of one bar, or one cell of a heat map: a multiple of ``bucket``."""
     zone: str = "UTC"
     """IANA name of the zone whose midnights are cuts."""
+    before: tuple[datetime, datetime] | None = None
+    """What it is compared with, where that is not the same time some cells earlier."""
 
     @classmethod
     def last(cls, length: timedelta, now: datetime, zone: str = "UTC") -> Window:
@@ -47,11 +50,17 @@ class Window:
         return cls(starts_at=origin + cells * cell, ends_at=now, bucket=bucket, cell=cell, zone=zone)
 
     @classmethod
-    def of(cls, starts_at: datetime, ends_at: datetime, zone: str = "UTC") -> Window:
+    def of(
+        cls,
+        starts_at: datetime,
+        ends_at: datetime,
+        zone: str = "UTC",
+        before: tuple[datetime, datetime] | None = None,
+    ) -> Window:
         """Return the window from *starts_at* to *ends_at*, exactly; its cuts count from its start."""
         length = ends_at - starts_at
         bucket, cell = next((bucket, cell) for longest, bucket, cell in _CUTS if length <= longest)
-        return cls(starts_at=starts_at, ends_at=ends_at, bucket=bucket, cell=cell, zone=zone)
+        return cls(starts_at=starts_at, ends_at=ends_at, bucket=bucket, cell=cell, zone=zone, before=before)
 
     @property
     def buckets(self) -> int:
@@ -64,10 +73,12 @@ class Window:
         return -((self.starts_at - self.ends_at) // self.cell)
 
     def previous(self) -> Window:
-        """Return the window as long and cut alike that lies its whole cells earlier: the day before, the week before.
+        """Return what it is compared with, cut alike: the same time its whole cells earlier, unless another is set.
 
         Same hours stand against same hours; in turn the two may share less than one cell.
         """
+        if self.before is not None:
+            return replace(self, starts_at=self.before[0], ends_at=self.before[1], before=None)
         span = (self.ends_at - self.starts_at) // self.cell * self.cell
         return replace(self, starts_at=self.starts_at - span, ends_at=self.ends_at - span)
 
