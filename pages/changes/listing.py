@@ -11,8 +11,8 @@ from core.clock import EPOCH
 from core.reports import MOST_COUNTED, MOST_EXPORTED, ChangeCursor, ChangeFilter, ChangePage
 from core.tenants import Tenant
 from pages.changes import files, words
-from pages.kit import address, formats, layout, links, zones
-from pages.kit.choices import range_choice, tenant_choice
+from pages.kit import address, formats, layout, links, ranges, zones
+from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
 from pages.kit.frames import grid, pd, picked
 from pages.kit.page import Visit
@@ -23,9 +23,8 @@ ANYTHING = {"kind": "Any kind", "actor": "Anybody", "door": "From anywhere"}
 TAKES = {
     "change": address.ANY,
     "tenant": address.TENANT,
-    "range": address.RANGE,
+    **ranges.TAKES,
     "ever": address.SWITCH,
-    "between": address.STRETCH,
     "text": address.ANY,
     "kind": address.ANY,
     "actor": address.ANY,
@@ -46,13 +45,6 @@ def clear() -> None:
     for key, everything in (*ANYTHING.items(), ("text", "")):
         if key in st.session_state:
             st.session_state[key] = everything
-    st.query_params.pop("between", None)
-
-
-def drop_between() -> None:
-    """Look at the whole range again."""
-    newest()
-    st.query_params.pop("between", None)
 
 
 def _choice(key: str, offered: Sequence[str], width: int) -> str | None:
@@ -71,13 +63,13 @@ def _filters(visit: Visit) -> tuple[ChangeFilter, Tenant | None, bool]:
     """Draw the filters; return them, the tenant, and whether any but time and tenant is set."""
     with visit.controls:
         tenant = tenant_choice(visit, on_change=newest)
-        hours = range_choice(visit, on_change=newest)
+        zone = zones.shown(tenant.timezone if tenant else "UTC")
+        chosen = ranges.choice(visit, zone, newest)
         is_ever = st.toggle("All time", key="ever", bind="query-params", on_change=newest)
-    ends_at = visit.now + timedelta(seconds=1)
-    starts_at = EPOCH if is_ever else visit.now - timedelta(hours=hours)
-    stretch = address.between()
-    if stretch:
-        starts_at, ends_at = stretch
+    window = chosen.window(visit.now, zone)
+    is_up_to_now = is_ever or chosen.ends_now
+    starts_at = EPOCH if is_ever else window.starts_at
+    ends_at = visit.now + timedelta(seconds=1) if is_up_to_now else window.ends_at
     tenant_id = tenant.id if tenant else None
     offered = visit.runtime.reports.change_choices(visit.principal, starts_at, ends_at, tenant_id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters"):
@@ -94,11 +86,7 @@ def _filters(visit: Visit) -> tuple[ChangeFilter, Tenant | None, bool]:
         kind = _choice("kind", offered.kinds, 130)
         actor = _choice("actor", offered.actors, 170)
         door = _choice("door", offered.doors, 190)
-        if stretch:
-            zone = zones.shown(tenant.timezone if tenant else "UTC")
-            begins, ends = (formats.moment(at, zone) for at in stretch)
-            st.button(f"{begins} to {ends}", icon=":material/close:", key="drop_between", on_click=drop_between)
-        narrowed = any((text, kind, actor, door, stretch))
+        narrowed = any((text, kind, actor, door))
         if narrowed:
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
     wanted = ChangeFilter(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import streamlit as st
 
-from core.reports import Caught, Window
+from core.reports import Caught
+from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.guardrails import files, words
-from pages.kit import charts, formats, layout, links, marks, zones
-from pages.kit.choices import range_label, range_name
+from pages.kit import charts, formats, layout, links, marks, ranges
 from pages.kit.exports import export
 from pages.kit.frames import Frame, Picture, grid, pd
 from pages.kit.page import View, Visit
@@ -22,16 +20,15 @@ MOST_SHOWN = 12
 _COLUMNS = st.column_config
 
 
-def draw(visit: Visit, tenant: Tenant | None, hours: int) -> None:
-    """Draw what was caught within the last *hours*."""
-    zone = zones.shown(tenant.timezone if tenant else "UTC")
-    found, picture = _figures(visit, visit.view, hours, tenant.id if tenant else None, zone)
+def draw(visit: Visit, tenant: Tenant | None, chosen: Range, zone: str) -> None:
+    """Draw what was caught in what is *chosen*, with times in *zone*."""
+    found, picture = _figures(visit, visit.view, chosen, tenant.id if tenant else None, zone)
     _tiles(found)
-    here = {"range": range_label(hours)} | ({"tenant": tenant.name} if tenant else {})
+    whose = {"tenant": tenant.name} if tenant else {}
     if picture is None:
         layout.empty(
             "Nothing was caught",
-            f"In the calls of the last {range_name(hours)} no guardrail found anything.",
+            f"No guardrail found anything {ranges.within(chosen, zone)}.",
             icon=":material/verified_user:",
             key="nothing_caught",
         )
@@ -40,20 +37,19 @@ def draw(visit: Visit, tenant: Tenant | None, hours: int) -> None:
     with wide, layout.card("Calls with findings", key="caught_card", help=_help(found, zone)):
         picked = picture.draw(key="caught_chart", picks=(marks.PICKED,))
     with narrow:
-        _lines(visit, found, here, tenant)
-    marks.follow(picked.get(marks.PICKED), here)
+        _lines(visit, found, ranges.of_calls(chosen, found.window), tenant)
+    marks.follow(picked.get(marks.PICKED), whose)
 
 
 @st.cache_data(ttl="15s", max_entries=64, show_spinner=False)
 def _figures(
     _visit: Visit,
     view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
-    hours: int,
+    chosen: Range,
     tenant_id: str | None,
     zone: str,
 ) -> tuple[Caught, Picture | None]:
-    window = Window.last(timedelta(hours=hours), _visit.now, zone)
-    found = _visit.runtime.reports.caught(_visit.principal, window, tenant_id)
+    found = _visit.runtime.reports.caught(_visit.principal, chosen.window(_visit.now, zone), tenant_id)
     return found, _picture(found) if found.by_guardrail else None
 
 

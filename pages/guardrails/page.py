@@ -6,11 +6,11 @@ import streamlit as st
 
 from core.tenants import Permission
 from pages.guardrails import caught, examine, rules
-from pages.kit import address
-from pages.kit.choices import range_choice, tenant_choice
+from pages.kit import address, ranges, zones
+from pages.kit.choices import tenant_choice
 from pages.kit.page import open_page, refusals
 
-TAKES = {"tenant": address.TENANT, "range": address.RANGE}
+TAKES = {"tenant": address.TENANT, **ranges.TAKES}
 
 visit = open_page(
     "Guardrails",
@@ -20,10 +20,11 @@ visit = open_page(
 )
 with visit.controls:
     tenant = tenant_choice(visit)
-    hours = range_choice(visit)
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
+    chosen = ranges.choice(visit, zone)
 if visit.may(Permission.GENERATIONS_READ, tenant.id if tenant else None):
     with refusals("What was caught cannot be read."):
-        caught.draw(visit, tenant, hours)
+        caught.draw(visit, tenant, chosen, zone)
 wide, narrow = st.columns([7, 5], gap="small")
 with wide, refusals("The rules cannot be read."):
     rules.draw(visit, tenant)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import streamlit as st
 
-from core.reports import Overview, Window
+from core.reports import Overview
+from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.home import tables
 from pages.kit import charts, zones
@@ -37,10 +38,10 @@ class Board:
     """``None`` where there were no calls."""
 
 
-def board(visit: Visit, now: datetime, hours: int, tenant: Tenant | None) -> Board:
-    """Return how the *hours* before *now* went for *tenant*, or for all with ``None``; at most ten seconds old."""
+def board(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> Board:
+    """Return how what is *chosen* went for *tenant*, or for all with ``None``; at most ten seconds older than *now*."""
     zone = zones.shown(tenant.timezone if tenant else "UTC")
-    return _board(visit, now, visit.view, hours, tenant.id if tenant else None, zone)
+    return _board(visit, now, visit.view, chosen, tenant.id if tenant else None, zone)
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
@@ -48,12 +49,11 @@ def _board(
     _visit: Visit,
     _now: datetime,
     view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
-    hours: int,
+    chosen: Range,
     tenant_id: str | None,
     zone: str,
 ) -> Board:
-    window = Window.last(timedelta(hours=hours), _now, zone)
-    overview = _visit.runtime.reports.overview(_visit.principal, window, tenant_id)
+    overview = _visit.runtime.reports.overview(_visit.principal, chosen.window(_now, zone), tenant_id)
     if not overview.totals.calls:
         return Board(overview, None)
     panels = Panels(

@@ -10,8 +10,8 @@ from core.tenants import Permission
 from pages.home import panels, tiles
 from pages.home.board import board
 from pages.home.troubles import troubles
-from pages.kit import address, formats, layout, zones
-from pages.kit.choices import range_choice, range_name, tenant_choice
+from pages.kit import address, formats, layout, ranges, zones
+from pages.kit.choices import tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
 from pages.kit.tiles import draw
@@ -22,11 +22,12 @@ visit = open_page(
     "Home",
     "How structured calls fare, at a glance.",
     needs=Permission.GENERATIONS_READ,
-    takes={"tenant": address.TENANT, "range": address.RANGE, "live": address.SWITCH},
+    takes={"tenant": address.TENANT, **ranges.TAKES, "live": address.SWITCH},
 )
 with visit.controls:
     tenant = tenant_choice(visit)
-    hours = range_choice(visit)
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
+    chosen = ranges.choice(visit, zone)
     live = st.toggle("Live", value=True, key="live", bind="query-params", help=f"Refreshes every {REFRESH_SECONDS} s")
 
 
@@ -77,22 +78,21 @@ def body() -> None:
             alert()
             start()
             return
-        found = board(visit, now, hours, tenant)
+        found = board(visit, now, chosen, tenant)
         overview = found.overview
         alert()
-        draw(tiles.tiles(overview, range_name(hours)))
+        draw(tiles.tiles(overview, ranges.before(chosen)))
         if found.panels:
-            panels.draw(overview, found.panels, hours, tenant)
+            panels.draw(overview, found.panels, chosen, tenant)
         else:
             layout.empty(
-                f"No calls in the last {range_name(hours)}",
+                f"No calls {ranges.within(chosen, zone)}",
                 f"The latest began {formats.ago(latest, now)}. Choose a longer range to see it.",
                 icon=":material/bedtime:",
             )
-        zone = overview.window.zone
         st.caption(
-            f"{formats.plural(overview.totals.calls, 'call')} that began from "
-            f"{formats.moment(overview.window.starts_at, zone)} on · times in {zones.name(zone)} · "
+            f"{formats.plural(overview.totals.calls, 'call')} that began {ranges.told(overview.window, chosen)} · "
+            f"times in {zones.name(zone)} · "
             f"as of {formats.moment(overview.as_of, zone, seconds=True)}"
             + (f" · refreshes every {REFRESH_SECONDS} s" if live else "")
         )

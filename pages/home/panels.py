@@ -8,11 +8,11 @@ from itertools import groupby
 import streamlit as st
 
 from core.reports import ENOUGH, MOST_HEATED, Change, Overview
+from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.home import tables
 from pages.home.board import Panels
-from pages.kit import charts, formats, layout, marks, zones
-from pages.kit.choices import range_label
+from pages.kit import charts, formats, layout, marks, ranges, zones
 from pages.kit.frames import Picks
 from pages.kit.markup import plain
 
@@ -26,18 +26,23 @@ class View:
 
     overview: Overview
     panels: Panels
-    hours: int
+    chosen: Range
     tenant: Tenant | None
     """The one tenant that was chosen, or ``None`` for all."""
 
     @property
     def here(self) -> dict[str, str]:
         """The time and the tenant, as they stand in addresses."""
-        return {"range": range_label(self.hours)} | ({"tenant": self.tenant.name} if self.tenant else {})
+        return ranges.parameters(self.chosen, self.overview.window.zone) | self._whose
+
+    @property
+    def _whose(self) -> dict[str, str]:
+        return {"tenant": self.tenant.name} if self.tenant else {}
 
     def open_calls(self, **filters: str) -> None:
         """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
-        st.switch_page("calls/page.py", query_params=self.here | filters)
+        here = ranges.of_calls(self.chosen, self.overview.window) | self._whose
+        st.switch_page("calls/page.py", query_params=here | filters)
 
 
 def _latency(view: View) -> None:
@@ -147,9 +152,9 @@ def _minute(view: View, change: Change) -> str:
     return formats.moment(change.at, view.overview.window.zone)
 
 
-def draw(overview: Overview, shown: Panels, hours: int, tenant: Tenant | None) -> None:
+def draw(overview: Overview, shown: Panels, chosen: Range, tenant: Tenant | None) -> None:
     """Draw every panel in its place; what compares tenants is left out where there is but one."""
-    view = View(overview, shown, hours, tenant)
+    view = View(overview, shown, chosen, tenant)
     if tenant is None:
         rows = [
             ([8, 5], (_latency, _heat)),

@@ -10,11 +10,11 @@ from pages.kit.frames import Frame
 from pages.kit.tiles import Tile
 
 
-def tiles(overview: Overview, range_name: str) -> list[Tile]:
+def tiles(overview: Overview, before_that: str) -> list[Tile]:
     """Return Home's six figures; each says what it is, from how many calls, and what it is compared with."""
     now, before = overview.totals, overview.previous
     series: Frame = overview.series
-    than = f" The change is against the {range_name} before."
+    than = f" The change is against {before_that}."
     comparable = min(now.valid + now.errors, before.valid + before.errors) >= ENOUGH
     found = [
         Tile(

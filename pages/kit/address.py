@@ -2,7 +2,7 @@
 
 A page says what it takes::
 
-    visit = open_page("Spend", "…", needs=…, takes={"tenant": address.TENANT, "range": address.RANGE})
+    visit = open_page("Spend", "…", needs=…, takes={"tenant": address.TENANT, **ranges.TAKES})
 
 What it does not take, or cannot read, is left out and named in a sentence, so that nobody takes everybody's figures for
 those of the one tenant that a link misspelt. Old names go on working.
@@ -20,15 +20,16 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.clock import EPOCH
+from core.clock import EPOCH, iso
+from core.reports.ranges import HOURS, LONGEST, Range, moment
 from pages.kit.markup import code
 
 if TYPE_CHECKING:
     from pages.kit.page import Visit
 
 EVERYONE = "All tenants"
-RANGES = {"1h": 1, "6h": 6, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-"""What a range control offers, and the hours it means."""
+RANGES = HOURS
+"""What a range control offers at once, and the hours it means."""
 OLD_NAMES = {"of": "tenant", "for": "tenant", "last": "range"}
 """What links of earlier releases call a parameter."""
 _KEPT = "_address"
@@ -59,6 +60,12 @@ def _is_stretch(value: str) -> bool:
     return all(one.isdecimal() and len(one) < 12 for one in (begins, ends)) and int(begins) < int(ends)
 
 
+def _are_ends() -> bool:
+    """Whether the address says from when to when."""
+    begins, ends = (moment(st.query_params.get(name, "")) for name in ("from", "to"))
+    return Range.between(begins, ends) is not None
+
+
 def one_of(names: Collection[str], what: str = "") -> Parameter:
     """Return a parameter that is one of *names*; *what* they are, where they are too many to be listed."""
     return Parameter(what or f"one of {', '.join(map(code, names))}", lambda _, value: value in names)
@@ -72,6 +79,13 @@ RANGE = one_of(RANGES)
 SWITCH = Parameter("`true` or `false`", lambda _, value: value.lower() in ("true", "false"))
 NUMBER = Parameter("a whole number from 1 on", lambda _, value: value.isdecimal() and 0 < int(value[:10]) < 10**9)
 STRETCH = Parameter("two times in seconds since 1970, such as `1795478400-1795564800`", lambda _, v: _is_stretch(v))
+BEGIN, END = (
+    Parameter(
+        f"a time with its offset, such as `2026-11-24T09:00+01:00`, {where}, at most {LONGEST.days} days apart",
+        lambda _, __: _are_ends(),
+    )
+    for where in ("before that of `to`", "behind that of `from`")
+)
 
 
 def between() -> tuple[datetime, datetime] | None:
@@ -85,6 +99,9 @@ def between() -> tuple[datetime, datetime] | None:
 def read(visit: Visit, takes: Mapping[str, Parameter]) -> None:
     """Give old names their new ones, take out what the page cannot use and tell of it; before anything is drawn."""
     wrong: list[str] = []
+    if "between" not in takes and "from" in takes and (stretch := between()):
+        st.query_params.update({"from": iso(stretch[0]), "to": iso(stretch[1])})
+        _taken_out("between")
     for name in list(st.query_params):
         now = name if name in takes else OLD_NAMES.get(name, name)
         value = st.query_params[name]
@@ -105,19 +122,24 @@ def _sentence(name: str, value: str, parameter: Parameter | None) -> str:
     return f"{code(f'{name}={value}'[:_LONGEST_TOLD])} is left out: it is not {parameter.wants}."
 
 
-def follow(visit: Visit, name: str, usual: str) -> None:
+def is_of(visit: Visit, name: str) -> bool:
+    """Whether the parameter *name* was written last on this page: what its widget has is of here."""
+    return st.session_state.get(_PAGE.format(name)) == visit.page
+
+
+def follow(visit: Visit, name: str, usual: str, said: str | None = None) -> None:
     """Let the widget whose key is *name* be as the address says, where that is new; to be called before it is drawn.
 
-    Pages share a parameter, and link to each other with it. Streamlit's own binding cannot do that: of a link it drops
-    what is bound on the page that one comes from.
+    *said* is what it says, where that is not one parameter's value. Pages share a parameter, and link to each other
+    with it. Streamlit's own binding cannot do that: of a link it drops what is bound on the page that one comes from.
     """
-    said, context = st.query_params.get(name), get_script_run_ctx()
+    said, context = said or st.query_params.get(name), get_script_run_ctx()
     goes_back = context is not None and context.is_history_navigation
     # Else it is what was written here, or older than that: a browser may tell its address a moment late.
     if (chosen := st.session_state.pop(_CHOSEN.format(name), None)) is not None:
         st.session_state[name] = chosen
         return
-    is_new = goes_back or st.session_state.get(_PAGE.format(name)) != visit.page
+    is_new = goes_back or not is_of(visit, name)
     if goes_back:
         st.session_state[name] = said or usual
     elif is_new:  # said to a browser even where it is what it was: it draws the widget of another page anew
@@ -126,11 +148,16 @@ def follow(visit: Visit, name: str, usual: str) -> None:
 
 def write(visit: Visit, name: str, value: str, usual: str) -> None:
     """Let the address say what was chosen; the *usual* needs no word."""
-    wanted = None if value == usual else value
-    if wanted is None:
-        st.query_params.pop(name, None)
-    elif st.query_params.get(name) != wanted:
-        st.query_params[name] = wanted
+    keep(visit, name, {name: None if value == usual else value})
+
+
+def keep(visit: Visit, name: str, values: Mapping[str, str | None]) -> None:
+    """Let the address say these *values* of what the widget *name* chose; ``None`` needs no word."""
+    for parameter, value in values.items():
+        if value is None:
+            st.query_params.pop(parameter, None)
+        elif st.query_params.get(parameter) != value:
+            st.query_params[parameter] = value
     st.session_state[_PAGE.format(name)] = visit.page
 
 

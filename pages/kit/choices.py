@@ -14,6 +14,8 @@ from pages.kit.page import Visit
 
 TENANT, RANGE = "tenant", "range"
 USUAL_RANGE = "24h"
+LASTING_RANGE = "_range_kept"
+"""Where the state keeps what was chosen last, by whoever looks or by its name in a link."""
 _NAMES = {1: "hour", 6: "6 hours", 24: "24 hours", 168: "7 days", 720: "30 days"}
 
 
@@ -115,6 +117,9 @@ def range_label(hours: int) -> str:
 def range_choice(visit: Visit, on_change: Callable[[], None] | None = None) -> int:
     """Draw a choice of ranges that stands in the address (``?range=7d``); return its hours."""
     address.follow(visit, RANGE, USUAL_RANGE)
+    is_other = st.session_state[RANGE] not in RANGES  # as pages have it that offer more
+    if is_other:
+        st.session_state[RANGE] = USUAL_RANGE
     chosen = st.segmented_control(
         "Time range",
         list(RANGES),
@@ -125,4 +130,6 @@ def range_choice(visit: Visit, on_change: Callable[[], None] | None = None) -> i
         on_change=on_change or "rerun",
     )
     address.write(visit, RANGE, chosen or USUAL_RANGE, USUAL_RANGE)
+    if chosen and not is_other:
+        st.session_state[LASTING_RANGE] = chosen
     return RANGES[chosen or USUAL_RANGE]

@@ -12,13 +12,14 @@ A chart that is to have them draws its own rows where :data:`NO_MARK` holds, put
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import altair as alt
 import streamlit as st
 
+from core.clock import EPOCH, iso
 from core.reports import wall
 from pages.kit import formats, zones
 from pages.kit.frames import Frame, pd
@@ -73,7 +74,7 @@ def with_marks(frame: Frame, changes: Sequence[Marked], zone: str) -> Frame:
 
 
 def follow(picked: Mapping[str, Any] | None, here: Mapping[str, str]) -> None:
-    """Open *Changes* at the moment of the mark that was *picked*, of the tenant and range *here*."""
+    """Open *Changes* at the moment of the mark that was *picked*, of the tenant *here*."""
     if picked:
         st.switch_page("changes/page.py", query_params=_at(int(picked["begins"]), here))
 
@@ -99,4 +100,7 @@ def _begins(change: Marked) -> int:
 
 
 def _at(begins: int, here: Mapping[str, str]) -> dict[str, str]:
-    return {**here, "between": f"{begins}-{begins + _MINUTE}"}
+    """Return the address of that minute, instead of the range *here*."""
+    ends = {"from": begins, "to": begins + _MINUTE}
+    moment = {name: iso(EPOCH + timedelta(seconds=at)) for name, at in ends.items()}
+    return {name: value for name, value in here.items() if name not in ("range", *ends)} | moment

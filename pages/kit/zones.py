@@ -1,7 +1,8 @@
 """In which zone times are told: one choice for every table, axis and sentence of every page.
 
 Usually it is the zone of the tenant that something is about, whose days and budgets follow it; what is about no tenant
-has UTC. Who compares with a log chooses UTC for all, who compares with the clock on the wall his own.
+has UTC. Who compares with a log chooses UTC for all, who compares with the clock on the wall his own; that stands in
+the address by its name, so that whoever opens the link sees the same days.
 
 What is a day in some zone by its meaning (the month of a statement, a price's beginning) is told in that zone, and
 names it.
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from pages.kit import address, formats
+from pages.kit.markup import code
 
 if TYPE_CHECKING:
     from pages.kit.page import Visit
@@ -24,7 +26,12 @@ if TYPE_CHECKING:
 ZONE = "zone"
 TENANTS, EVERYWHERE, MINE = "tenant", "utc", "mine"
 NAMES = {TENANTS: "The tenant's", EVERYWHERE: "UTC", MINE: "Mine"}
-TAKEN = {ZONE: address.one_of(NAMES)}
+TAKEN = {
+    ZONE: address.Parameter(
+        f"one of {', '.join(map(code, NAMES))}, or the name of a zone such as `Europe/Berlin`",
+        lambda _, value: value in NAMES or _known(value) is not None,
+    )
+}
 """What the address of every page may hold."""
 _MINUTE = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b")
 """How every sentence of the core tells a time: ``core.clock.minute``."""
@@ -32,26 +39,28 @@ _MINUTE = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b")
 
 def switch(visit: Visit) -> None:
     """Draw the choice, at the foot of the menu; it stands in the address, and holds on all pages."""
-    address.follow(visit, ZONE, TENANTS)
-    own = name(_own() or "which your browser does not tell")
-    chosen = st.sidebar.selectbox(
+    own, said = _own(), st.query_params.get(ZONE)
+    address.follow(visit, ZONE, TENANTS, MINE if own and said == own else said)
+    shown_now: str = st.session_state[ZONE]
+    mine = f"{NAMES[MINE]}, {name(own or 'which your browser does not tell')}"
+    chosen: str = st.sidebar.selectbox(
         "Times",
-        list(NAMES),
-        format_func=lambda one: NAMES[one] + (f", {own}" if one == MINE else ""),
+        [*NAMES, *([] if shown_now in NAMES else [shown_now])],
+        format_func=lambda one: mine if one == MINE else NAMES.get(one) or name(one),
         key=ZONE,
         persist_state="session",
         help="The zone in which times are told: that of the tenant they are about (UTC where it is none), UTC "
         "everywhere, or your browser's.",
     )
-    address.write(visit, ZONE, chosen, TENANTS)
+    address.write(visit, ZONE, own or MINE if chosen == MINE else chosen, TENANTS)
 
 
 def shown(own: str = "UTC") -> str:
     """Return the IANA name of the zone in which to tell a time that is of the zone *own* by itself."""
-    chosen = st.session_state.get(ZONE, TENANTS)
+    chosen: str = st.session_state.get(ZONE, TENANTS)
     if chosen == EVERYWHERE:
         return "UTC"
-    return (_own() or own) if chosen == MINE else own
+    return own if chosen == TENANTS else (_own() if chosen == MINE else _known(chosen)) or own
 
 
 def name(zone: str) -> str:
@@ -84,8 +93,12 @@ def retold_in(sentence: str, zone: str) -> str:
 
 def _own() -> str | None:
     """Return the browser's zone, if it tells one that is known here."""
-    found = st.context.timezone
+    return _known(st.context.timezone)
+
+
+def _known(zone: str | None) -> str | None:
+    """Return the name of a zone, if it is one that is known here."""
     try:
-        return ZoneInfo(found).key if found else None
+        return ZoneInfo(zone).key if zone else None
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None

@@ -27,7 +27,7 @@ def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -
         frame, names, colours = pd.concat(parts), tuple(USES), tuple(USES.values())
     else:
         if kind == "model":  # without its provider, which the legend has no room for
-            over = over.assign(model=over["model"].str.partition("/")[2])
+            over = over.assign(model=[name.partition("/")[2] for name in over["model"]])
         order = over.groupby(kind)["usd"].sum().sort_values(ascending=False).index.tolist()
         shown = order[: charts.MOST_TENANTS]
         names = (*shown, charts.OTHERS) if len(order) > len(shown) else tuple(shown)
@@ -36,9 +36,8 @@ def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -
     frame = frame.groupby(["at", "name"], as_index=False)["value"].sum()
     frame = charts.stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
-    within = [one for one in changes if one.at >= found.window.starts_at]
     return chart(
-        marks.with_marks(charts.ranged(frame, found.window), within, found.window.zone),
+        marks.with_marks(charts.ranged(frame, found.window), changes, found.window.zone),
         charts.bars_spec(charts.shown_days(found.window), names, colours, "$,~f"),
         alt=f"Spend over time, stacked by {kind}: {formats.dollars(found.total.spend)} in all",
         key="over_time_chart",

@@ -10,11 +10,12 @@ from itertools import islice
 import streamlit as st
 
 from core.reports import Backtest, ChangeFilter, Forecast, RecordedChange, Spend, Verified, Window
+from core.reports.ranges import Range
 from core.tenants import Permission, Tenant
 from pages.kit import zones
 from pages.kit.page import View, Visit
 
-_MONTH = timedelta(days=31)
+_MONTH, _SECOND = timedelta(days=31), timedelta(seconds=1)
 _MOST_MARKS = 200
 
 
@@ -29,23 +30,27 @@ class Figures:
     backtests: Sequence[Backtest]
     verified: Verified | None
     changes: Sequence[RecordedChange]
-    """The newest of the last month or of the window, for the marks of charts."""
+    """The newest of the window, for the marks of its chart."""
+    of_late: Sequence[RecordedChange]
+    """Those of the last month, for that of the forecast."""
     tenant: Tenant | None
     """The one tenant that was chosen, or ``None`` for all."""
 
 
-def figures(visit: Visit, now: datetime, hours: int, tenant: Tenant | None) -> Figures:
-    """Return what the *hours* before *now* bought, and what is to come, for *tenant* or for all with ``None``."""
+def figures(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> Figures:
+    """Return what the calls bought of what is *chosen*, and what is to come, for *tenant* or for all with ``None``."""
     tenant_id = tenant.id if tenant else None
     zone = zones.shown(tenant.timezone if tenant else "UTC")
     asked = (visit, now, visit.view)
+    sees_changes = visit.may(Permission.CHANGES_READ, tenant_id)
     return Figures(
-        spend=_spend(*asked, hours, tenant_id, zone, earlier=False),
-        before=_spend(*asked, hours, tenant_id, zone, earlier=True),
+        spend=_spend(*asked, chosen, tenant_id, zone, earlier=False),
+        before=_spend(*asked, chosen, tenant_id, zone, earlier=True),
         forecasts=_forecasts(*asked, tenant_id),
         backtests=_backtests(*asked, tenant_id),
         verified=visit.runtime.reports.verified(visit.principal),
-        changes=_changes(*asked, hours, tenant_id) if visit.may(Permission.CHANGES_READ, tenant_id) else (),
+        changes=_changes(*asked, chosen, tenant_id, zone) if sees_changes else (),
+        of_late=_changes(*asked, None, tenant_id, zone) if sees_changes else (),
         tenant=tenant,
     )
 
@@ -55,11 +60,12 @@ def _changes(
     _visit: Visit,
     _now: datetime,
     view: View,  # noqa: ARG001 as below
-    hours: int,
+    chosen: Range | None,
     tenant_id: str | None,
+    zone: str,
 ) -> Sequence[RecordedChange]:
-    since = _now - max(timedelta(hours=hours), _MONTH)
-    wanted = ChangeFilter(starts_at=since, ends_at=_now + timedelta(seconds=1), tenant_id=tenant_id)
+    window = chosen.window(_now, zone) if chosen else Window.of(_now - _MONTH, _now)
+    wanted = ChangeFilter(starts_at=window.starts_at, ends_at=window.ends_at + _SECOND, tenant_id=tenant_id)
     return list(islice(_visit.runtime.reports.every_change(_visit.principal, wanted), _MOST_MARKS))
 
 
@@ -68,13 +74,13 @@ def _spend(
     _visit: Visit,
     _now: datetime,
     view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
-    hours: int,
+    chosen: Range,
     tenant_id: str | None,
     zone: str,
     *,
     earlier: bool,
 ) -> Spend:
-    window = Window.last(timedelta(hours=hours), _now, zone)
+    window = chosen.window(_now, zone)
     return _visit.runtime.reports.spend(_visit.principal, window.previous() if earlier else window, tenant_id)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from core.tenants import Permission
-from pages.kit import address, formats, layout, zones
-from pages.kit.choices import range_choice, range_name, tenant_choice
+from pages.kit import address, formats, layout, ranges, zones
+from pages.kit.choices import tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
 from pages.kit.tiles import draw
@@ -18,14 +18,15 @@ visit = open_page(
     needs=Permission.BUDGETS_READ,
     takes={
         "tenant": address.TENANT,
-        "range": address.RANGE,
+        **ranges.TAKES,
         "stacked": address.one_of(charts.KINDS),
         "cut": address.one_of(tables.KINDS),
     },
 )
 with visit.controls:
     tenant = tenant_choice(visit)
-    hours = range_choice(visit)
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
+    chosen = ranges.choice(visit, zone)
 
 
 def start() -> None:
@@ -47,21 +48,21 @@ def body() -> None:
         if latest is None:
             start()
             return
-        found = figures.figures(visit, now, hours, tenant)
-        draw(tiles.tiles(found, range_name(hours)))
+        found = figures.figures(visit, now, chosen, tenant)
+        draw(tiles.tiles(found, ranges.before(chosen)))
         if found.spend.total.calls:
-            panels.draw(found, hours)
+            panels.draw(found, chosen)
         else:
             layout.empty(
-                f"No calls in the last {range_name(hours)}",
+                f"No calls {ranges.within(chosen, zone)}",
                 f"The latest began {formats.ago(latest, now)}. Choose a longer range to see what it cost.",
                 icon=":material/bedtime:",
             )
             panels.books(found)
         window = found.spend.window
         st.caption(
-            f"{formats.plural(found.spend.total.calls, 'call')} that began from "
-            f"{formats.moment(window.starts_at, window.zone)} on · times in {zones.name(window.zone)} · "
+            f"{formats.plural(found.spend.total.calls, 'call')} that began {ranges.told(window, chosen)} · "
+            f"times in {zones.name(window.zone)} · "
             f"as of {formats.moment(found.spend.as_of, window.zone, seconds=True)}"
         )
 

@@ -8,9 +8,9 @@ from functools import partial
 import streamlit as st
 
 from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast
+from core.reports.ranges import Range
 from core.tenants import Tenant
-from pages.kit import formats, layout, marks, zones
-from pages.kit.choices import range_label
+from pages.kit import formats, layout, marks, ranges, zones
 from pages.kit.exports import export
 from pages.kit.markup import plain
 from pages.spend import charts, files, tables, tiles
@@ -24,9 +24,10 @@ _METHOD = (
 )
 
 
-def _open_calls(hours: int, tenant: Tenant | None, **filters: str) -> None:
+def _open_calls(found: Figures, chosen: Range, **filters: str) -> None:
     """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
-    st.switch_page("calls/page.py", query_params=_here(hours, tenant) | filters)
+    here = ranges.of_calls(chosen, found.spend.window) | _whose(found.tenant)
+    st.switch_page("calls/page.py", query_params=here | filters)
 
 
 def _download(found: Figures, cut: str, name: str) -> None:
@@ -36,11 +37,11 @@ def _download(found: Figures, cut: str, name: str) -> None:
     export("CSV", files.TABLE, wanted, name=f"{name}.csv", is_quiet=True, help=told)
 
 
-def _here(hours: int, tenant: Tenant | None) -> dict[str, str]:
-    return {"range": range_label(hours)} | ({"tenant": tenant.name} if tenant else {})
+def _whose(tenant: Tenant | None) -> dict[str, str]:
+    return {"tenant": tenant.name} if tenant else {}
 
 
-def over_time(found: Figures, hours: int) -> None:
+def over_time(found: Figures, chosen: Range) -> None:
     """Draw the spend over time."""
     with layout.card(
         "Spend over time",
@@ -49,7 +50,7 @@ def over_time(found: Figures, hours: int) -> None:
         "changes; click one to see it.",
     ):
         kinds = [label for label, kind in charts.KINDS.items() if found.tenant is None or kind != "tenant"]
-        chosen = st.segmented_control(
+        kind = st.segmented_control(
             "Stacked by",
             kinds,
             default=kinds[0],
@@ -58,9 +59,10 @@ def over_time(found: Figures, hours: int) -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        picked = charts.draw_over_time(found.spend, charts.KINDS[chosen or kinds[0]], found.changes)
-        here, window = _here(hours, found.tenant), found.spend.window
-        marks.links([one for one in found.changes if one.at >= window.starts_at], window.zone, here)
+        picked = charts.draw_over_time(found.spend, charts.KINDS[kind or kinds[0]], found.changes)
+        zone = found.spend.window.zone
+        here = ranges.parameters(chosen, zone) | _whose(found.tenant)
+        marks.links(found.changes, zone, here)
     marks.follow(picked, here)
 
 
@@ -85,7 +87,7 @@ def thrown_away(found: Figures) -> None:
         _download(found, files.REASONS, "thrown-away")
 
 
-def breakdown(found: Figures, hours: int) -> None:
+def breakdown(found: Figures, chosen: Range) -> None:
     """Draw what the money bought."""
     name = None
     with layout.card(
@@ -96,7 +98,7 @@ def breakdown(found: Figures, hours: int) -> None:
     ):
         kinds = list(tables.KINDS)[found.tenant is not None :]
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            chosen = st.segmented_control(
+            cut = st.segmented_control(
                 "Cut",
                 kinds,
                 default=kinds[0],
@@ -105,14 +107,14 @@ def breakdown(found: Figures, hours: int) -> None:
                 bind="query-params",
                 label_visibility="collapsed",
             )
-            kind = tables.KINDS[chosen or kinds[0]]
+            kind = tables.KINDS[cut or kinds[0]]
             _download(found, kind, f"spend-by-{kind.rstrip('s')}")
         name = tables.draw_breakdown(found.spend, kind)
         total = found.spend.total
         missing = tiles.missing(total)
         st.caption(f"In all {plain(formats.dollars(total.spend))}" + (f" · {plain(missing)}" if missing else ""))
     if name:
-        _open_calls(hours, found.tenant, **{kind.rstrip("s"): name})
+        _open_calls(found, chosen, **{kind.rstrip("s"): name})
 
 
 def caches(found: Figures) -> None:
@@ -141,13 +143,13 @@ def forecast(found: Figures) -> None:
         if found.tenant is not None:
             [coming] = found.forecasts
             st.markdown(_foretold(coming))
-            picked = charts.draw_course(coming, found.changes, found.tenant.timezone)
+            picked = charts.draw_course(coming, found.of_late, found.tenant.timezone)
         else:
             tables.draw_forecasts(found.forecasts)
         made_at = zones.told(min(one.as_of for one in found.forecasts))
         st.caption(f"{_tested(found.backtests)} As of {made_at}; it is made anew every quarter of an hour.")
         _download(found, files.FORECAST, "forecast")
-    marks.follow(picked, {"range": "30d"} | ({"tenant": found.tenant.name} if found.tenant else {}))
+    marks.follow(picked, {"range": "30d"} | _whose(found.tenant))
 
 
 def _foretold(coming: Forecast) -> str:
@@ -211,11 +213,11 @@ def books(found: Figures) -> None:
         st.page_link("statement/page.py", label="Monthly statements", icon=":material/description:", query_params=query)
 
 
-def draw(found: Figures, hours: int) -> None:
+def draw(found: Figures, chosen: Range) -> None:
     """Draw every panel in its place."""
     rows = (
-        ([8, 5], (partial(over_time, hours=hours), thrown_away)),
-        ([1], (partial(breakdown, hours=hours),)),
+        ([8, 5], (partial(over_time, chosen=chosen), thrown_away)),
+        ([1], (partial(breakdown, chosen=chosen),)),
         ([9, 4], (forecast, books)),
     )
     for widths, panels in (*rows, ([1], (caches,))):

@@ -17,10 +17,10 @@ def missing(figures: SpendFigures) -> str | None:
     return " · ".join(part for part in parts if part) or None
 
 
-def tiles(found: Figures, range_name: str) -> list[Tile]:
+def tiles(found: Figures, before_that: str) -> list[Tile]:
     """Return the six figures; each says what it is and what it rests on."""
     now, before = found.spend.total, found.before.total
-    than = f" The change is against the {range_name} before."
+    than = f" The change is against {before_that}."
     return [
         Tile(
             label="Spend",
@@ -48,7 +48,7 @@ def tiles(found: Figures, range_name: str) -> list[Tile]:
             better="inverse",
             beside=f"{formats.percent(now.discarded_share)} of it",
             help=f"What {formats.plural(now.discarded_attempts, 'attempt')} cost that gave no caller a valid object. "
-            f"The change is of its share of the spend, against the {range_name} before.",
+            f"The change is of its share of the spend, against {before_that}.",
         ),
         Tile(
             label="Prompt caching",

@@ -11,15 +11,15 @@ from tests.pages.conftest import FRAME, Open
 
 PAGES = sorted({page.parent.name for page in FRAME.parent.glob("*/page.py")} - {"kit"})
 KNOWN: dict[str, tuple[str, ...]] = {
-    "home": ("tenant", "range", "live"),
+    "home": ("tenant", "range", "from", "to", "live"),
     "calls": ("tenant", "range", "outcome", "version", "between", "page"),
-    "changes": ("tenant", "range", "ever", "between"),
-    "spend": ("tenant", "range", "stacked", "cut"),
+    "changes": ("tenant", "range", "from", "to", "ever"),
+    "spend": ("tenant", "range", "from", "to", "stacked", "cut"),
     "statement": ("tenant", "month"),
     "drills": (),
     "tenants": ("tenant",),
     "flags": ("tenant", "flag", "page"),
-    "guardrails": ("tenant", "range"),
+    "guardrails": ("tenant", "range", "from", "to"),
     "people": ("person", "page"),
     "privacy": ("tenant",),
     "routes": ("route",),
@@ -68,7 +68,8 @@ def test_what_cannot_be_used_is_said(open_page: Open, name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_what_is_right_is_not_complained_of(open_page: Open, name: str) -> None:
     """Nor is an address without anything."""
-    sound = {"tenant": "Borealis", "range": "7d", "live": "false", "page": "1", "outcome": "Valid"}
+    ends = {"from": "2026-11-24T09:00+01:00", "to": "2026-11-24T10:00Z"}
+    sound = ends | {"tenant": "Borealis", "range": "7d", "live": "false", "page": "1", "outcome": "Valid"}
     page = open_page(name, **{parameter: value for parameter, value in sound.items() if parameter in KNOWN[name]})
 
     assert not page.exception
