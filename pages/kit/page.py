@@ -81,7 +81,7 @@ def open_page(
     Stops the run if the page may not be seen.
     """
     principal = current_principal()
-    head, side = st.columns([5, 7], vertical_alignment="bottom", gap="small")
+    head, side = st.columns([3, 5], vertical_alignment="bottom", gap="small")
     with head:
         st.title(title, anchor=False)
         st.caption(caption)

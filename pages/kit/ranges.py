@@ -9,7 +9,7 @@ keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -45,7 +45,7 @@ def choice(visit: Visit, zone: str, on_change: Callable[[], None] | None = None)
     shown = Range.read(st.session_state[RANGE]) or Range(USUAL_RANGE)
     st.session_state[RANGE] = str(shown)
     options = [*HOURS] if shown.name in HOURS else [*HOURS, str(shown)]
-    with st.container(horizontal=True, gap="xsmall", width="content", key="ranges"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="ranges"):
         taken = st.segmented_control(
             "Time range",
             options,
@@ -54,6 +54,7 @@ def choice(visit: Visit, zone: str, on_change: Callable[[], None] | None = None)
             key=RANGE,
             persist_state="session",
             label_visibility="collapsed",
+            wrap=True,
             on_change=on_change or "rerun",
         )
         asked = st.menu_button(
@@ -121,7 +122,8 @@ def _said() -> str | None:
 def _written(chosen: Range, zone: str) -> dict[str, str | None]:
     if chosen.span is None:
         return {RANGE: chosen.name, BEGIN: None, END: None}
-    begins, ends = (at.astimezone(ZoneInfo(zone)).isoformat() for at in chosen.span)
+    local = (at.astimezone(ZoneInfo(zone)) for at in chosen.span)
+    begins, ends = (at.isoformat(timespec="auto" if at.second or at.microsecond else "minutes") for at in local)
     return {RANGE: None, BEGIN: begins, END: ends}
 
 
@@ -145,7 +147,10 @@ def _label(token: str, zone: str) -> str:
     if asked is None or asked.span is None:
         words = token if token in HOURS else _words(token)
         return words if token in HOURS else words[0].upper() + words[1:]
-    begins, ends = asked.span[0].astimezone(ZoneInfo(zone)), asked.span[1].astimezone(ZoneInfo(zone))
+    begins, ends = (at.astimezone(ZoneInfo(zone)) for at in asked.span)
+    if begins.time() == ends.time() == time():  # whole days, of which the last is told that is in it
+        last = ends - timedelta(days=1)
+        return " \N{EN DASH} ".join(dict.fromkeys(f"{day:%b %d}" for day in (begins, last)))
     until = f"{ends:%H:%M}" if begins.date() == ends.date() else formats.moment(ends, zone)
     return f"{formats.moment(begins, zone)} \N{EN DASH} {until}"
 
