@@ -26,6 +26,22 @@ TAKES = {RANGE: address.one_of([*HOURS, *NAMED]), BEGIN: address.BEGIN, END: add
 """What the address of a page with such a choice may hold."""
 _MORE, _CUSTOM = "more_ranges", "custom"
 _LAST = {"1h": "hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+_NAMES = {
+    "today": "Today",
+    "yesterday": "Yesterday",
+    "this-week": "This week",
+    "last-week": "Last week",
+    "this-month": "This month",
+    "last-month": "Last month",
+    "last-monday": "Last Monday",
+    "last-tuesday": "Last Tuesday",
+    "last-wednesday": "Last Wednesday",
+    "last-thursday": "Last Thursday",
+    "last-friday": "Last Friday",
+    "last-saturday": "Last Saturday",
+    "last-sunday": "Last Sunday",
+    _CUSTOM: "From … to …",
+}
 _BEFORE = {
     "today": "yesterday up to the same time",
     "yesterday": "the day before",
@@ -60,7 +76,7 @@ def choice(visit: Visit, zone: str, on_change: Callable[[], None] | None = None)
         asked = st.menu_button(
             "",
             [*NAMED, _CUSTOM],
-            format_func=lambda one: "From … to …" if one == _CUSTOM else _label(one, zone),
+            format_func=lambda one: _NAMES[one],
             icon=":material/calendar_month:",
             help="Days, weeks and months, and from any time to any other",
             key=_MORE,
@@ -135,18 +151,14 @@ def _in_address(chosen: Range, zone: str) -> Mapping[str, str | None]:
 
 
 def _words(name: str) -> str:
-    """Return the name of a range in words: ``last Monday``."""
-    kind, _, what = name.partition("-")
-    if not what:
-        return name
-    return f"{kind} {what if what in ('week', 'month') else what.capitalize()}"
+    """Return the name of a range as it stands in a sentence: ``last Monday``."""
+    return _NAMES[name][0].lower() + _NAMES[name][1:]
 
 
 def _label(token: str, zone: str) -> str:
     asked = Range.read(token)
     if asked is None or asked.span is None:
-        words = token if token in HOURS else _words(token)
-        return words if token in HOURS else words[0].upper() + words[1:]
+        return _NAMES.get(token, token)
     begins, ends = (at.astimezone(ZoneInfo(zone)) for at in asked.span)
     if begins.time() == ends.time() == time():  # whole days, of which the last is told that is in it
         last = ends - timedelta(days=1)
