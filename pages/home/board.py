@@ -1,19 +1,18 @@
-"""What Home shows, made once in some seconds for all who look at the same and may see the same."""
+"""What Home shows, made once for all who look at the same and may see the same."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-import streamlit as st
-
-from core.reports import Overview
+from core.reports import Overview, Window
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.home import tables
 from pages.kit import charts, zones
 from pages.kit.frames import Frame, Picture
-from pages.kit.page import View, Visit
+from pages.kit.page import Visit
+from pages.kit.shared import key_of, shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +38,15 @@ class Board:
 
 
 def board(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> Board:
-    """Return how what is *chosen* went for *tenant*, or for all with ``None``; at most ten seconds older than *now*."""
+    """Return how what is *chosen* went for *tenant*, or for all with ``None``; or how it did a moment ago."""
     zone = zones.shown(tenant.timezone if tenant else "UTC")
-    return _board(visit, now, visit.view, chosen, tenant.id if tenant else None, zone)
+    tenant_id, window = tenant.id if tenant else None, chosen.window(now, zone)
+    asked = (tenant_id, zone, key_of(chosen, window))
+    return shared(visit, "board", window, asked, lambda: _board(visit, window, tenant_id))
 
 
-@st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
-def _board(
-    _visit: Visit,
-    _now: datetime,
-    view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
-    chosen: Range,
-    tenant_id: str | None,
-    zone: str,
-) -> Board:
-    overview = _visit.runtime.reports.overview(_visit.principal, chosen.window(_now, zone), tenant_id)
+def _board(visit: Visit, window: Window, tenant_id: str | None) -> Board:
+    overview = visit.runtime.reports.overview(visit.principal, window, tenant_id)
     if not overview.totals.calls:
         return Board(overview, None)
     panels = Panels(

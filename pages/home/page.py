@@ -14,9 +14,8 @@ from pages.kit import address, formats, layout, ranges, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import open_page, refusals
+from pages.kit.shared import refresh_seconds, refresh_told
 from pages.kit.tiles import draw
-
-REFRESH_SECONDS = 15
 
 visit = open_page(
     "Home",
@@ -28,7 +27,8 @@ with visit.controls:
     tenant = tenant_choice(visit)
     zone = zones.shown(tenant.timezone if tenant else "UTC")
     chosen = ranges.choice(visit, zone)
-    live = st.toggle("Live", value=True, key="live", bind="query-params", help=f"Refreshes every {REFRESH_SECONDS} s")
+    shown = chosen.window(visit.now, zone)
+    live = st.toggle("Live", value=True, key="live", bind="query-params", help=f"Refreshes every {refresh_told(shown)}")
 
 
 def start() -> None:
@@ -94,8 +94,8 @@ def body() -> None:
             f"{formats.plural(overview.totals.calls, 'call')} that began {ranges.told(overview.window, chosen)} · "
             f"times in {zones.name(zone)} · "
             f"as of {formats.moment(overview.as_of, zone, seconds=True)}"
-            + (f" · refreshes every {REFRESH_SECONDS} s" if live else "")
+            + (f" · refreshes every {refresh_told(shown)}" if live else "")
         )
 
 
-st.fragment(body, run_every=timedelta(seconds=REFRESH_SECONDS) if live else None)()
+st.fragment(body, run_every=timedelta(seconds=refresh_seconds(shown)) if live else None)()

@@ -1,4 +1,4 @@
-"""What the page Spend asks for: cached for some seconds for everyone who asks the same."""
+"""What the page Spend asks for: its sums are made once for everyone who asks the same and may see the same."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-import streamlit as st
-
 from core.reports import Backtest, ChangeFilter, Forecast, RecordedChange, Spend, Verified, Window
 from core.reports.ranges import Range
 from core.tenants import Permission, Tenant
 from pages.kit import zones
-from pages.kit.page import View, Visit
+from pages.kit.page import Visit
+from pages.kit.shared import key_of, shared
 
 _MONTH, _SECOND = timedelta(days=31), timedelta(seconds=1)
 _MOST_MARKS = 200
@@ -41,64 +40,29 @@ def figures(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -
     """Return what the calls bought of what is *chosen*, and what is to come, for *tenant* or for all with ``None``."""
     tenant_id = tenant.id if tenant else None
     zone = zones.shown(tenant.timezone if tenant else "UTC")
-    asked = (visit, now, visit.view)
+    window, reports = chosen.window(now, zone), visit.runtime.reports
     sees_changes = visit.may(Permission.CHANGES_READ, tenant_id)
+    spend, before = shared(
+        visit,
+        "spend",
+        window,
+        (tenant_id, zone, key_of(chosen, window)),
+        lambda: [reports.spend(visit.principal, one, tenant_id) for one in (window, window.previous())],
+        says="Adding up what was spent …",
+    )
     return Figures(
-        spend=_spend(*asked, chosen, tenant_id, zone, earlier=False),
-        before=_spend(*asked, chosen, tenant_id, zone, earlier=True),
-        forecasts=_forecasts(*asked, tenant_id),
-        backtests=_backtests(*asked, tenant_id),
-        verified=visit.runtime.reports.verified(visit.principal),
-        changes=_changes(*asked, chosen, tenant_id, zone) if sees_changes else (),
-        of_late=_changes(*asked, None, tenant_id, zone) if sees_changes else (),
+        spend=spend,
+        before=before,
+        forecasts=reports.forecasts(visit.principal, tenant_id),
+        backtests=reports.backtests(visit.principal, tenant_id),
+        verified=reports.verified(visit.principal),
+        changes=_changes(visit, window, tenant_id) if sees_changes else (),
+        of_late=_changes(visit, Window.of(now - _MONTH, now), tenant_id) if sees_changes else (),
         tenant=tenant,
     )
 
 
-@st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
-def _changes(
-    _visit: Visit,
-    _now: datetime,
-    view: View,  # noqa: ARG001 as below
-    chosen: Range | None,
-    tenant_id: str | None,
-    zone: str,
-) -> Sequence[RecordedChange]:
-    window = chosen.window(_now, zone) if chosen else Window.of(_now - _MONTH, _now)
+def _changes(visit: Visit, window: Window, tenant_id: str | None) -> Sequence[RecordedChange]:
+    """Return the newest changes of a window: few rows, by their index."""
     wanted = ChangeFilter(starts_at=window.starts_at, ends_at=window.ends_at + _SECOND, tenant_id=tenant_id)
-    return list(islice(_visit.runtime.reports.every_change(_visit.principal, wanted), _MOST_MARKS))
-
-
-@st.cache_data(ttl="10s", max_entries=64, show_spinner="Adding up what was spent …")
-def _spend(
-    _visit: Visit,
-    _now: datetime,
-    view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
-    chosen: Range,
-    tenant_id: str | None,
-    zone: str,
-    *,
-    earlier: bool,
-) -> Spend:
-    window = chosen.window(_now, zone)
-    return _visit.runtime.reports.spend(_visit.principal, window.previous() if earlier else window, tenant_id)
-
-
-@st.cache_data(ttl="30s", max_entries=64, show_spinner=False)
-def _forecasts(
-    _visit: Visit,
-    _now: datetime,
-    view: View,  # noqa: ARG001 as above
-    tenant_id: str | None,
-) -> Sequence[Forecast]:
-    return _visit.runtime.reports.forecasts(_visit.principal, tenant_id)
-
-
-@st.cache_data(ttl="30s", max_entries=64, show_spinner=False)
-def _backtests(
-    _visit: Visit,
-    _now: datetime,
-    view: View,  # noqa: ARG001 as above
-    tenant_id: str | None,
-) -> Sequence[Backtest]:
-    return _visit.runtime.reports.backtests(_visit.principal, tenant_id)
+    return list(islice(visit.runtime.reports.every_change(visit.principal, wanted), _MOST_MARKS))

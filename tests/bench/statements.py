@@ -13,6 +13,7 @@ from core.clock import SystemClock
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
+from pages.kit import shared
 from tests import builders
 from tests.bench.measure import table
 from tests.many_tenants import grow
@@ -71,6 +72,7 @@ def _statements(statements: Statements, name: str, **parameters: str) -> int:
     for parameter, value in parameters.items():
         page.query_params[parameter] = value
     st.cache_data.clear()
+    shared.forget()
     statements.clear()
     page.run()
     if page.exception:

@@ -21,7 +21,7 @@ from core.people._passwords import Passwords
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import AuditEntry
-from pages.kit import visitor
+from pages.kit import shared, visitor
 
 FRAME = Path(__file__).parents[2] / "pages" / "_frame.py"
 NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
@@ -48,6 +48,7 @@ def proctor(sqlite_url: str, page_clock: ManualClock) -> Iterator[Runtime]:
     runtime = running.build(Settings(database_url=sqlite_url, demo=False, local_model="off"), page_clock)
     running.install(runtime)
     st.cache_data.clear()
+    shared.forget()
     yield runtime
     running.install(None)
     runtime.close()

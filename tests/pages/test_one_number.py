@@ -28,7 +28,7 @@ from core.outlooks import Outlooks
 from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Window, csv
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Tenant
-from pages.kit import formats
+from pages.kit import formats, shared
 from tests.corridor import ANTHROPIC, OPENAI, Rig, program, question, rig
 from tests.pages.conftest import FRAME
 from tests.wire.server import WireServer
@@ -51,6 +51,7 @@ def on(wire: WireServer, sqlite_template: Path, tmp_path_factory: pytest.TempPat
     with rig(wire, f"sqlite:///{path}") as built:
         running.install(built.runtime)
         st.cache_data.clear()
+        shared.forget()
         yield built
         running.install(None)
 

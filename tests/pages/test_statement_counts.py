@@ -15,6 +15,7 @@ from core.clock import ManualClock
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
+from pages.kit import shared
 from tests import builders
 from tests.grounds import RATES, Ground, ground
 from tests.pages.conftest import FRAME, NOW
@@ -61,6 +62,7 @@ def opened(statements: Statements, name: str, **parameters: str) -> int:
     for parameter, value in parameters.items():
         page.query_params[parameter] = value
     st.cache_data.clear()
+    shared.forget()
     statements.clear()
     page.run()
     assert not page.exception, (name, parameters)
