@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from core.clock import SystemClock
 from core.database_faults import Condition, DatabaseFault, DatabaseFile
 from core.errors import Unavailable
+from core.small_letters import SQLITE_NAME, small
 
 WAIT_SECONDS = 5
 """How long a writer waits for its turn and for another program's lock, and a caller for a connection."""
@@ -155,6 +156,7 @@ class SqliteDriver:
 
 def set_pragmas(dbapi_connection: Any) -> None:
     """Make a new connection one of ours."""
+    dbapi_connection.create_function(SQLITE_NAME, 1, small, deterministic=True)
     dbapi_connection.isolation_level = None  # we begin transactions ourselves
     _use_wal(dbapi_connection)
     for pragma in (

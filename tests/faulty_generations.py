@@ -144,7 +144,7 @@ def ask(wire_url: str, database_url: str, api: str, count: int) -> Told:
             unrecorded=[one for one in ended if one],
             verified=verified.ok,
             held_nano_usd=verified.held_nano_usd,
-            estimated_calls=on.runtime.reports.sums(
+            estimated_calls=on.runtime.reports.summary(
                 LOCAL_OPERATOR, CallFilter(starts_at=EPOCH, ends_at=on.clock.now())
             ).estimated,
         )

@@ -15,6 +15,7 @@ import pytest
 from core import errors
 from core.api import bodies, operations, problems, spend
 from core.api.assembly import assemble
+from core.call_search import FIELDS
 from core.cli import proctor
 from core.flags import Flag
 from core.guardrails.checks import NAMES as CHECKS
@@ -249,3 +250,10 @@ def test_every_table_of_the_database_says_what_it_keeps() -> None:
 
     assert sorted(told) == sorted(METADATA.tables)
     assert all(cell for row in rows(text, "table") for cell in (row[0], *row[2:]))
+
+
+def test_every_field_of_the_search_stands_in_the_table() -> None:
+    """With what it finds and its sample, which is read; and nothing stands there that is none."""
+    shown = {re.findall(r"`([^`]+)`", row[0])[0]: row[1:] for row in rows(OPERATE, "field")}
+    fields = {name + ".NAME" * (name == "metadata"): one for name, one in FIELDS.items()}
+    assert shown == {name: [one.finds, f"`{one.sample}`"] for name, one in fields.items()}

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from core.panels._asking import Onlooker, PagePanel
 from core.reports import ChangeFilter
+from core.reports.calls import CallOrder
 
 _RANGES = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 _DAY, _WEEK, _MONTH = _RANGES["24h"], _RANGES["7d"], _RANGES["30d"]
@@ -61,15 +62,17 @@ PANELS: Sequence[PagePanel] = (
     PagePanel("Calls", "list 24h", lambda on: on.reports.calls(on.principal, on.calls(_DAY), total=1)),
     PagePanel("Calls", "list 30d", lambda on: on.reports.calls(on.principal, on.calls(_MONTH), total=1)),
     PagePanel("Calls", "count 24h", lambda on: on.reports.count(on.principal, on.calls(_DAY))),
-    PagePanel("Calls", "sums 24h", lambda on: on.reports.sums(on.principal, on.calls(_DAY))),
-    PagePanel("Calls", "sums 30d", lambda on: on.reports.sums(on.principal, on.calls(_MONTH))),
+    PagePanel("Calls", "summary 24h", lambda on: on.reports.summary(on.principal, on.calls(_DAY))),
+    PagePanel("Calls", "summary 30d", lambda on: on.reports.summary(on.principal, on.calls(_MONTH))),
     PagePanel(
         "Calls",
-        "sums 30d, biggest tenant",
-        lambda on: on.reports.sums(on.principal, on.calls(_MONTH, tenant_id=on.tenant_id)),
+        "summary 30d, biggest tenant",
+        lambda on: on.reports.summary(on.principal, on.calls(_MONTH, tenant_id=on.tenant_id)),
     ),
     PagePanel(
-        "Calls", "sums 30d, timeouts", lambda on: on.reports.sums(on.principal, on.calls(_MONTH, outcome="timeout"))
+        "Calls",
+        "summary 30d, timeouts",
+        lambda on: on.reports.summary(on.principal, on.calls(_MONTH, outcome="timeout")),
     ),
     PagePanel(
         "Calls", "list 30d, timeouts", lambda on: on.reports.calls(on.principal, on.calls(_MONTH, outcome="timeout"))
@@ -78,15 +81,18 @@ PANELS: Sequence[PagePanel] = (
         "Calls", "list 30d, one schema", lambda on: on.reports.calls(on.principal, on.calls(_MONTH, schema=on.schema))
     ),
     PagePanel("Calls", "list, one id", lambda on: on.reports.calls(on.principal, on.calls(_DAY, text=on.call_id))),
-    *(
-        PagePanel(
-            "Calls",
-            f"choices {name}",
-            lambda on, hours=hours: on.reports.choices(on.principal, on.now - timedelta(hours=hours), on.now),
-        )
-        for name, hours in _RANGES.items()
-        if hours >= _DAY
+    PagePanel("Calls", "list 30d, words", lambda on: on.reports.calls(on.principal, on.calls(_MONTH, q="limit"))),
+    PagePanel(
+        "Calls",
+        "list 30d, the slowest",
+        lambda on: on.reports.calls(on.principal, on.calls(_MONTH), CallOrder("latency"), total=1),
     ),
+    PagePanel(
+        "Calls",
+        "what is different about timeouts",
+        lambda on: on.reports.contrast(on.principal, on.calls(_DAY), on.calls(_DAY, outcome="timeout")),
+    ),
+    PagePanel("Calls", "tail", lambda on: on.reports.tail(on.principal, on.calls(_DAY))),
     PagePanel("Calls", "export 30d", lambda on: _all_of(on.reports.calls_frames(on.principal, on.calls(_MONTH)))),
     PagePanel(
         "Traffic",

@@ -24,17 +24,11 @@ from datetime import datetime
 
 from core.clock import Clock
 from core.principals import Permission, Principal, TenantScope
+from core.reports import calls as lists
 from core.reports.budget_lines import BudgetLine as BudgetLine
-from core.reports.calls import MOST_CHOICES as MOST_CHOICES
 from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
-from core.reports.calls import OUTCOME_GROUPS as OUTCOME_GROUPS
-from core.reports.calls import PAGE_SIZE as PAGE_SIZE
-from core.reports.calls import SUPERSEDED_CALLS as SUPERSEDED_CALLS
 from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
-from core.reports.calls import CallSums as CallSums
-from core.reports.calls import Choices as Choices
-from core.reports.calls import call_count, call_page, call_sums, calls_frames, choices, latest_call_at
 from core.reports.change_words import Difference as Difference
 from core.reports.change_words import differences as differences
 from core.reports.change_words import sides as sides
@@ -252,43 +246,47 @@ class Reports:
     def latest_call_at(self, principal: Principal, tenant_id: str | None = None) -> datetime | None:
         """Return when the latest call of the tenant, or of any, began; ``None`` if there never was one."""
         with self._reading(principal, tenant_id) as now:
-            return latest_call_at(now)
+            return lists.latest_call_at(now)
 
     def count(self, principal: Principal, wanted: CallFilter) -> int:
-        """Return how many calls pass *wanted*."""
+        """Return how many calls pass *wanted*, at most ``MOST_COUNTED_CALLS``; as below, ``Invalid`` is not read."""
         with self._reading(principal, wanted.tenant_id) as now:
-            return call_count(now, wanted)
+            return lists.call_count(now, wanted, self._clock.now())
 
-    def sums(self, principal: Principal, wanted: CallFilter) -> CallSums:
-        """Return how many calls pass *wanted*, and what they cost."""
+    def calls(
+        self,
+        principal: Principal,
+        wanted: CallFilter,
+        order: lists.CallOrder = lists.NEWEST,
+        cursor: lists.CallCursor | None = None,
+        **more: int,
+    ) -> CallPage:
+        """Return one page of the calls that pass *wanted*, in this order: see :func:`lists.call_page`."""
         with self._reading(principal, wanted.tenant_id) as now:
-            return call_sums(now, wanted)
+            return lists.call_page(now, wanted, self._clock.now(), order=order, cursor=cursor, **more)
 
-    def calls(self, principal: Principal, wanted: CallFilter, page: int = 1, total: int | None = None) -> CallPage:
-        """Return one page of the calls that pass *wanted*, the newest first. A known *total* saves counting them."""
-        with self._reading(principal, wanted.tenant_id) as now:
-            return call_page(now, wanted, page, self._clock.now(), total)
-
-    def calls_frames(self, principal: Principal, wanted: CallFilter, at_once: int = AT_ONCE) -> Generator[Frame]:
+    def calls_frames(
+        self, principal: Principal, wanted: CallFilter, at_once: int = AT_ONCE, order: lists.CallOrder = lists.NEWEST
+    ) -> Generator[Frame]:
         """Yield the calls that pass *wanted*, for an export: so many at once, ``MOST_EXPORTED`` in all, no payloads."""
         principal.require(Permission.GENERATIONS_READ)
-        return calls_frames(lambda: self._reading(principal, wanted.tenant_id), wanted, at_once)
+        now = self._clock.now()
+        return lists.calls_frames(lambda: self._reading(principal, wanted.tenant_id), wanted, at_once, now, order)
+
+    def summary(self, principal: Principal, wanted: CallFilter) -> lists.CallSummary:
+        """Return what the newest of the calls that pass *wanted* cost, and what there is among them to narrow by."""
+        with self._reading(principal, wanted.tenant_id) as now:
+            return lists.call_summary(now, wanted, self._clock.now())
+
+    def tail(self, principal: Principal, wanted: CallFilter) -> Frame:
+        """Return the calls that were recorded last, of those that pass *wanted* whenever it says, the latest first."""
+        with self._reading(principal, wanted.tenant_id) as now:
+            return lists.call_tail(now, wanted, self._clock.now())
 
     def contrast(self, principal: Principal, within: CallFilter, selected: CallFilter) -> Contrast:
         """Return what tells the calls that pass *selected* from the others that pass *within*."""
         with self._reading(principal, within.tenant_id) as now:
             return contrast(now, within, selected)
-
-    def choices(
-        self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None
-    ) -> Choices:
-        """Return which models, schemas, routes and error codes occur among the calls of that time.
-
-        At most ``MOST_CHOICES`` models: those that routes name first, then those called most.
-        """
-        routed = self._routed()
-        with self._reading(principal, tenant_id) as now:
-            return choices(now, starts_at, ends_at, routed)
 
     def schemas(
         self,

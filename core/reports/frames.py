@@ -21,7 +21,7 @@ _SIGNS = "=+@\\-\uff1d\uff0b\uff20\uff0d\ufe66\ufe62\ufe6b\ufe63\u2212"
 _RUN = re.compile(f"{_BEFORE}[{_SIGNS}]|[' ]*[\\t\\r\\n]")
 """What begins a formula, behind blanks, apostrophes and what nobody sees: a sign of any width, a tab, a line break."""
 _PARTED = re.compile(r"[,;\"\r\n\t]")
-_TIMES = frozenset({"at", "started_at"})
+_TIMES = frozenset({"at", "started_at", "ended_at"})
 _FLOATS = frozenset(
     {
         "error_rate", "validity", "p50", "p95", "p99", "p95_before", "duration_ms", "ttft_ms",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from core.clock import from_micros, micros
@@ -15,7 +15,7 @@ from core.reports.frames import Frame, frame
 from core.reports.overview import Change, changes_in
 from core.reports.reading import Reading
 from core.reports.windows import Window
-from core.tables import FindingRow, GenerationRow
+from core.tables import FindingRow
 
 MOST_FINDINGS = 200_000
 """The newest findings of a window that are looked at: a page does not read a month in which every call has one."""
@@ -193,23 +193,6 @@ def findings_of(reading: Reading, call_id: str) -> Sequence[RecordedFinding]:
         RecordedFinding(one.guardrail, one.rule_id, one.stage, one.place, one.kind, one.action, one.count, one.shape)
         for one in reading.session.scalars(found)
     ]
-
-
-def has_finding(
-    guardrail: str | None, kind: str | None, starts_at: datetime, ends_at: datetime, tenant_id: str | None
-) -> ColumnElement[bool]:
-    """Return the condition that *guardrail*, or any, found something in a call, of that *kind* if one is named.
-
-    The calls are looked for among the findings, of which there are fewer.
-    """
-    conditions = [col(FindingRow.at) >= starts_at, col(FindingRow.at) < ends_at]
-    if tenant_id:
-        conditions.append(col(FindingRow.tenant_id) == tenant_id)
-    if guardrail:
-        conditions.append(col(FindingRow.guardrail) == guardrail)
-    if kind:
-        conditions.append(col(FindingRow.kind) == kind)
-    return col(GenerationRow.id).in_(select(col(FindingRow.generation_id)).where(and_(*conditions)))
 
 
 def _example(shape: str, shapes: int) -> str:

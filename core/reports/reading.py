@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy.exc
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, func, select
 from sqlmodel import Session
 
 from core.budgets.balances import BudgetPeriod, balances
@@ -71,6 +71,16 @@ class Reading:
     def ask(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> Sequence[Any]:
         """Return the rows that *statement* gives, limited by the column *tenant*; values as the tables' types read."""
         return self._connection.execute(statement.where(visible(self.scope, tenant))).all()
+
+    def count(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> int:
+        """Return how many rows *statement*, limited as in :meth:`ask`, gives: as many as its own bound at most."""
+        some = statement.where(visible(self.scope, tenant)).subquery()
+        return int(self._connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is an SQLite that is asked."""
+        return self._store.is_sqlite
 
     @property
     def own_keys(self) -> OwnKeys:

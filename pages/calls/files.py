@@ -6,12 +6,13 @@ import hashlib
 from base64 import b64decode
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from core.api.exports import Export
 from core.errors import NotFound
 from core.principals import Principal
-from core.reports import CallFilter, csv_pieces
+from core.reports import CallFilter, Frame, csv_pieces
+from core.reports.calls import CallOrder
 from core.runtime import Runtime
 from pages.kit.json_values import is_list, is_object
 
@@ -32,8 +33,32 @@ def digest(data: str) -> str:
     return hashlib.sha256(data.encode()).hexdigest()
 
 
-def _listed(runtime: Runtime, who: Principal, wanted: CallFilter) -> Iterator[bytes]:
-    return csv_pieces(runtime.reports.calls_frames(who, wanted))
+@dataclass(frozen=True, slots=True)
+class CallList:
+    """A list of calls, as it is shown."""
+
+    wanted: CallFilter
+    order: str = "-started"
+    columns: tuple[str, ...] = ()
+    """Those of the list; empty for all that is known of a call."""
+
+
+_CELLS = {
+    "started_at": ("id", "started_at"), "outcome": ("outcome", "superseded"), "tenant": ("tenant",),
+    "schema": ("schema", "version"), "model": ("model",), "attempts": ("attempts",), "seconds": ("duration_ms",),
+    "tokens": ("input_tokens", "output_tokens"), "cost": ("cost_usd", "cost_nano_usd", "unpriced"),
+    "error": ("error_code",), "request": ("request_id",), "route": ("route",), "ttft": ("ttft_ms",),
+    "input": ("input_tokens",), "output": ("output_tokens",), "wasted": ("wasted_usd",),
+}  # fmt: skip
+"""What a file has for each column of the list."""
+
+
+def _listed(runtime: Runtime, who: Principal, asked: CallList) -> Iterator[bytes]:
+    names = dict.fromkeys(cell for name in asked.columns for cell in _CELLS.get(name, ()))
+    frames = runtime.reports.calls_frames(who, asked.wanted, order=CallOrder.of(asked.order))
+    if not names:
+        return csv_pieces(frames)
+    return csv_pieces(cast("Frame", one[list(names)]) for one in frames)
 
 
 def _document(runtime: Runtime, who: Principal, wanted: Document) -> Iterator[bytes]:
@@ -57,6 +82,6 @@ def _documents(asked: Any) -> Generator[str]:
             yield from _documents(asked.get("content"))
 
 
-LIST = Export("calls/list", CallFilter, _listed)
+LIST = Export("calls/list", CallList, _listed)
 DOCUMENT = Export("calls/document", Document, _document, media_type="application/pdf")
 FILES = (LIST, DOCUMENT)

@@ -101,7 +101,7 @@ def read(visit: Visit, takes: Mapping[str, Parameter]) -> None:
     wrong: list[str] = []
     if "between" not in takes and "from" in takes and (stretch := between()):
         st.query_params.update({"from": iso(stretch[0]), "to": iso(stretch[1])})
-        _taken_out("between")
+        take_out("between")
     for name in list(st.query_params):
         now = name if name in takes else OLD_NAMES.get(name, name)
         value = st.query_params[name]
@@ -110,7 +110,7 @@ def read(visit: Visit, takes: Mapping[str, Parameter]) -> None:
                 _renamed(name, now, value)
             continue
         wrong.append(_sentence(name, value, takes.get(now)))
-        _taken_out(name)
+        take_out(name)
     if wrong:
         st.session_state[_KEPT] = (visit.page, wrong)
     _tell(visit.page)
@@ -182,10 +182,11 @@ def choose(name: str, value: str) -> None:
 def _renamed(old: str, new: str, value: str) -> None:
     if new not in st.query_params:
         st.query_params[new] = value
-    _taken_out(old)
+    take_out(old)
 
 
-def _taken_out(name: str) -> None:
+def take_out(name: str) -> None:
+    """Take a parameter out of the address, whoever put it there."""
     with suppress(StreamlitAPIException, KeyError):  # as above: the widget takes out by itself what it cannot use
         del st.query_params[name]
 

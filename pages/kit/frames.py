@@ -55,11 +55,13 @@ def grid(
     on_pick: Callable[[], None] | None = None,
     picks: bool = False,
     leads: Mapping[str, Lead] | None = None,
+    sorts: bool = False,
 ) -> int | None:
     """Draw a table that scrolls beyond *most_rows*; return the row that was clicked, if it *picks* rows.
 
     With *on_pick* that is called instead, before the page runs anew. *leads* are the columns of names, with where a
-    click on one of them goes.
+    click on one of them goes. A table that *sorts* is one page of a longer one: a click on a head is for *on_pick* too
+    (:func:`picked_head`), since what the browser would sort is this page alone.
     """
     event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
         _filled(frame, leads or ()),
@@ -68,7 +70,7 @@ def grid(
         row_height=ROW,
         key=key,
         on_select=on_pick or ("rerun" if picks else "ignore"),
-        selection_mode="single-cell",
+        selection_mode=["single-cell", "single-column"] if sorts else "single-cell",
         placeholder=formats.UNKNOWN,
         alt=alt,
         column_config=_leading(columns or {}, key, leads or ()),
@@ -82,6 +84,12 @@ def picked(key: str, leads: Container[str] = ()) -> int | None:
     """Return, to what :func:`grid` calls, the row that was clicked in the table *key*, but for its columns of names."""
     cells: Any = st.session_state[key].selection.cells
     return int(cells[0][0]) if cells and cells[0][1] not in leads else None
+
+
+def picked_head(key: str) -> str | None:
+    """Return, to what :func:`grid` calls, the column whose head was clicked in the table *key*."""
+    heads: Any = st.session_state[key].selection.columns
+    return str(heads[0]) if heads else None
 
 
 def _filled(frame: Frame, leads: Container[str]) -> Frame:

@@ -11,7 +11,8 @@ import pytest
 from core.clock import ManualClock
 from core.pricing import MOST_NAMES, Prices
 from core.principals import LOCAL_OPERATOR
-from core.reports import MOST_CHOICES, Reports, Window
+from core.reports import CallFilter, Reports, Window
+from core.reports.calls._summary import MOST_VALUES
 from core.reports.documents import spend_document, statement_document
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, Outcome
@@ -150,10 +151,12 @@ def test_prices_have_a_row_for_what_is_in_use(flooded: Store) -> None:
 
 
 def test_models_to_choose_from_are_few(flooded: Store) -> None:
-    """The filter of *Calls* offers those routed, then those called most."""
-    offered = reports(flooded).choices(LOCAL_OPERATOR, WEEK.starts_at, WEEK.ends_at)
-    assert len(offered.models) == MOST_CHOICES
-    assert {*ROUTED, "compatible/often", "openai/gpt-4.1"} < {*offered.models}
+    """*Calls* offers those called most to narrow the list by."""
+    wanted = CallFilter(starts_at=WEEK.starts_at, ends_at=WEEK.ends_at)
+    offered = reports(flooded).summary(LOCAL_OPERATOR, wanted).facets["model"]
+    assert [one.label for one in offered][:1] == ["compatible/often"]
+    assert "openai/gpt-4.1" in {one.label for one in offered}
+    assert len(offered) == MOST_VALUES
 
 
 def test_a_flood_of_names_through_the_corridor(wire: WireServer, database_url: str) -> None:

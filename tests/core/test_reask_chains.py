@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from core.call_search import SUPERSEDED_CALLS
 from core.clock import ManualClock, micros
 from core.principals import LOCAL_OPERATOR
-from core.reports import SUPERSEDED_CALLS, CallFilter, Reports, Window, spend_document
+from core.reports import CallFilter, Reports, Window, spend_document
 from core.reports.queries import CUBE
 from core.reports.spend_queries import attempts
 from core.store import Store

@@ -406,12 +406,19 @@ class TestCalls:
         assert reports.latest_call_at(LOCAL_OPERATOR, "nobody") is None
 
     def test_pages(self, reports: Reports, store: Store) -> None:
-        """Pages hold 25, the newest first; beyond the last the last is shown."""
-        builders.save(store, [builders.generation(NOW - timedelta(minutes=n), id=f"{n:03}") for n in range(1, 121)])
-        first, last = reports.calls(LOCAL_OPERATOR, everything()), reports.calls(LOCAL_OPERATOR, everything(), page=99)
-        assert (first.total, first.pages, first.page, len(first.calls)) == (120, 5, 1, 25)
+        """A page holds 25, the newest first, and says where the next one begins and how many stand before it."""
+        builders.save(store, [builders.generation(NOW - timedelta(minutes=n), id=f"{n:03}") for n in range(1, 31)])
+        first = reports.calls(LOCAL_OPERATOR, everything())
+        assert (first.total, first.skipped, len(first.calls), first.before) == (30, 0, 25, None)
         assert first.calls["id"].iloc[0] == "001"
-        assert (last.page, len(last.calls), last.calls["id"].iloc[-1]) == (5, 20, "120")
+        second = reports.calls(LOCAL_OPERATOR, everything(), cursor=first.after)
+        assert (second.skipped, second.calls["id"].tolist(), second.after) == (
+            25,
+            ["026", "027", "028", "029", "030"],
+            None,
+        )
+        back = reports.calls(LOCAL_OPERATOR, everything(), cursor=second.before)
+        assert (back.calls["id"].tolist(), back.before, back.skipped) == (first.calls["id"].tolist(), None, 0)
 
     def test_lines_know_what_is_unpriced(self, reports: Reports, store: Store) -> None:
         """A list shows dollars, and nothing where the price is unknown."""
@@ -434,26 +441,13 @@ class TestCalls:
             builders.generation(NOW - HOUR, cost_nano_usd=30),
             builders.generation(NOW - HOUR, "borealis", cost_nano_usd=None),
         )
-        sums = reports.sums(LOCAL_OPERATOR, everything(tenant_id="acme"))
+        sums = reports.summary(LOCAL_OPERATOR, everything(tenant_id="acme"))
         assert (sums.calls, sums.spend_nano_usd, sums.unpriced, sums.estimated) == (2, 37, 1, 1)
         exported = next(reports.calls_frames(LOCAL_OPERATOR, everything(tenant_id="acme")))
         assert sorted(exported["cost_nano_usd"]) == [7, 30]
         assert exported["unpriced"].sum() == 1
-        assert reports.sums(LOCAL_OPERATOR, everything(tenant_id="borealis")).spend_nano_usd is None
-        assert reports.sums(LOCAL_OPERATOR, everything(schema="nothing")).spend_nano_usd == 0
-
-    def test_choices(self, reports: Reports, store: Store) -> None:
-        """What can be chosen is what occurs."""
-        builders.save(
-            store,
-            builders.generation(NOW - HOUR),
-            builders.generation(
-                NOW - HOUR, outcome=Outcome.BLOCKED_RATE, schema_name="ticket", error_code="rate_limited"
-            ),
-        )
-        offered = reports.choices(LOCAL_OPERATOR, NOW - DAY, NOW)
-        assert (offered.models, offered.schemas) == (["openai/gpt-4o-mini"], ["invoice", "ticket"])
-        assert (offered.routes, offered.error_codes) == (["default"], ["rate_limited"])
+        assert reports.summary(LOCAL_OPERATOR, everything(tenant_id="borealis")).spend_nano_usd is None
+        assert reports.summary(LOCAL_OPERATOR, everything(schema="nothing")).spend_nano_usd == 0
 
 
 class TestOneCall:

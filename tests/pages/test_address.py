@@ -12,7 +12,7 @@ from tests.pages.conftest import FRAME, Open
 PAGES = sorted({page.parent.name for page in FRAME.parent.glob("*/page.py")} - {"kit"})
 KNOWN: dict[str, tuple[str, ...]] = {
     "home": ("tenant", "range", "from", "to", "live"),
-    "calls": ("tenant", "range", "outcome", "version", "between", "page"),
+    "calls": ("tenant", "range", "from", "to", "outcome", "version", "page", "sort", "tail"),
     "changes": ("tenant", "range", "from", "to", "ever"),
     "spend": ("tenant", "range", "from", "to", "stacked", "cut"),
     "statement": ("tenant", "month"),

@@ -38,11 +38,12 @@ from core.clock import ManualClock
 from core.errors import Forbidden, NotFound, Unavailable
 from core.principals import LOCAL_OPERATOR, Principal, Role
 from core.reports import CallFilter, ChangeFilter, Window
+from core.reports.calls import NEWEST, CallOrder
 from core.runtime import Runtime
 from core.settings import ROOT, Settings
 from core.user_exports import KeptUser
 from pages import _exports
-from pages.calls.files import Document, digest
+from pages.calls.files import CallList, Document, digest
 from pages.guardrails.files import CaughtWanted
 from pages.kit import visitor
 from pages.prices.files import PriceList
@@ -60,7 +61,7 @@ LINK = re.compile(r'href="(/export/[\w.-]+)" download="([^"]+)"')
 WINDOW = Window.last(timedelta(days=7), START)
 PDF = "JVBERi0xLjQgc21hbGw="
 ASKED: dict[str, Callable[[Ground | None], Any]] = {
-    "calls/list": lambda of: CallFilter(starts_at=START - 60 * DAY, ends_at=START + DAY, tenant_id=id_of(of)),
+    "calls/list": lambda of: CallList(CallFilter(starts_at=START - 60 * DAY, ends_at=START + DAY, tenant_id=id_of(of))),
     "calls/document": lambda of: Document(of.call_id if of else "", digest(PDF)),
     "changes/list": lambda of: ChangeFilter(starts_at=START - DAY, ends_at=START + DAY, tenant_id=id_of(of)),
     "guardrails/caught": lambda of: CaughtWanted(START - DAY, START + DAY, id_of(of)),
@@ -279,7 +280,7 @@ def test_whoever_may_not_gets_no_file(
     """The session in which it was offered gets it; nobody signed out, no other person, no other session of his."""
     page = open_page(name, tenant="Aardvark") if name == "statement" else open_page(name)
     beginning, column, mark = OFFERED[name]
-    [(address, called)] = [one for one in links(page) if one[1].startswith(beginning)]
+    (address, called), *_ = [one for one in links(page) if one[1].startswith(beginning)]
     given = fetch(door, address, tab.token)
     assert given.status_code == 200, given.text
     assert column in given.text.partition("\n")[0]
@@ -366,11 +367,14 @@ def test_the_list_of_calls_is_whole_in_pieces(proctor: Runtime, mine: Ground) ->
     """So many rows at once make the same file as all at once, however many share a moment."""
     same = [builders.generation(START - timedelta(hours=2), mine.tenant.id) for _ in range(7)]
     builders.save(proctor.store, same)
-    wanted = ASKED["calls/list"](mine)
-    frames = [list(proctor.reports.calls_frames(LOCAL_OPERATOR, wanted, at_once)) for at_once in (2, 3, 5, 500)]
-    assert [max(map(len, one)) for one in frames] == [2, 3, 5, len(frames[3][0])]
-    written = [b"".join(door_csv(one)) for one in frames]
-    assert len(set(written)) == 1
+    wanted = ASKED["calls/list"](mine).wanted
+    for order in (NEWEST, CallOrder("cost")):
+        frames = [
+            list(proctor.reports.calls_frames(LOCAL_OPERATOR, wanted, at_once, order)) for at_once in (2, 3, 5, 500)
+        ]
+        assert [max(map(len, one)) for one in frames] == [2, 3, 5, len(frames[3][0])]
+        written = [b"".join(door_csv(one)) for one in frames]
+        assert len(set(written)) == 1
     assert written[0].count(b"\n") == 1 + proctor.reports.count(LOCAL_OPERATOR, wanted)
 
 

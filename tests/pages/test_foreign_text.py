@@ -169,7 +169,7 @@ def last(node: ast.expr) -> str:
 OURS = {
     "pages/_frame.py": {"name"},  # of what is made in the background
     "pages/calls/call.py": {"label", "value"},  # of figures
-    "pages/calls/listing.py": {"key"},  # of a filter
+    "pages/calls/paging.py": {"label"},  # of a button
     "pages/changes/listing.py": {"key"},
     "pages/changes/one.py": {"shown.undo.needs.value"},  # a permission
     "pages/flags/dialogs.py": {"label"},  # From, Until

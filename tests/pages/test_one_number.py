@@ -129,7 +129,7 @@ def test_reports(on: Rig, tenant: Tenant, paid: int) -> None:
     )
     wanted = CallFilter(starts_at=window.starts_at, ends_at=window.ends_at, tenant_id=tenant.id)
     bill = reports.statement(LOCAL_OPERATOR, tenant.id)
-    sums = reports.sums(LOCAL_OPERATOR, wanted)
+    sums = reports.summary(LOCAL_OPERATOR, wanted)
     assert overview.totals.spend_nano_usd == spend.total.spend == sums.spend_nano_usd == paid
     for cut in (spend.tenants, spend.models, spend.schemas):
         assert sum(line.figures.spent for line in cut) == paid

@@ -58,6 +58,7 @@ def other(proctor: Runtime) -> Ground:
 
 P = Permission
 OFFERED = {
+    "calls": {"after": (P.GENERATIONS_READ, "all")},  # of whom there are more than a page
     "drills": {"start_drill": (P.DRILLS_WRITE, "one"), "stop": (P.DRILLS_WRITE, "one")},
     "flags": {"turn": (P.FLAGS_WRITE, "all")},
     "guardrails": {"new_rule": (P.GUARDRAILS_WRITE, "one"), "FormSubmitter:try-Try": (P.GUARDRAILS_READ, "one")},

@@ -7,13 +7,15 @@ held against. Of very many a sample is counted, which is said.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, func, literal_column, select
 from sqlmodel import col
 
-from core.reports.calls import CallFilter, passing
+from core.call_search import fields_of, parts
+from core.reports.calls._conditions import condition
+from core.reports.calls._filters import CallFilter
 from core.reports.contrasts._ranking import DIMENSIONS, LEAST_COMPARED, Alike, ranked, some_of
 from core.reports.contrasts._ranking import Standout as Standout
 from core.reports.contrasts._ranking import Trait as Trait
@@ -27,19 +29,8 @@ _PARTS = 65_536
 _PART = literal_column("(generation.started_at % 1000003) * 7919 % 65536", BigInteger)
 """Which of so many parts a call is in, by the microsecond in which it began: that has nothing to do with how it went,
 and the index of calls by time has it, while their ids would be read from the table."""
-_CHOSEN_BY: Mapping[str, str] = {
-    "tenant_id": "tenant",
-    "outcome": "outcome",
-    "model": "model",
-    "provider": "provider",
-    "key_id": "key",
-    "schema": "schema",
-    "version": "version",
-    "route": "route",
-    "error_code": "error",
-    "field": "outcome",
-}
-"""By which dimension a condition of a filter chooses. An error in a field is what makes an answer invalid."""
+_CHOSEN_BY = {"field": "outcome"}
+"""By which dimension a term chooses, where it is not called as that. An error in a field makes an answer invalid."""
 _CALL = GenerationRow
 _COLUMNS: tuple[Any, ...] = (
     _CALL.tenant_id,
@@ -80,7 +71,7 @@ def contrast(reading: Reading, within: CallFilter, selected: CallFilter) -> Cont
 
     Who passes *selected* alone, as it began at another time, is on neither side.
     """
-    every, is_selected = passing(within), passing(selected)
+    every, is_selected = condition(reading, within), condition(reading, selected)
     if selected.tenant_id:
         is_selected = and_(is_selected, col(_CALL.tenant_id) == selected.tenant_id)
     counted = select(func.count(), func.count(case((is_selected, 1)))).select_from(_CALL).where(every)
@@ -104,10 +95,11 @@ def contrast(reading: Reading, within: CallFilter, selected: CallFilter) -> Cont
 
 def chosen_by(within: CallFilter, selected: CallFilter) -> Collection[str]:
     """Return the dimensions by which a filter chooses among the calls of another: of these nothing is told."""
-    given = {
-        one.name for one in fields(selected) if getattr(selected, one.name) not in (None, getattr(within, one.name))
-    }
-    return {_CHOSEN_BY[name] for name in given & _CHOSEN_BY.keys()}
+    known = parts(within.term)
+    given = {name for one in parts(selected.term) if one not in known for name in fields_of(one)}
+    if selected.tenant_id not in (None, within.tenant_id):
+        given.add("tenant")
+    return {_CHOSEN_BY.get(name, name) for name in given}
 
 
 def _of_both(every: ColumnElement[bool], is_selected: ColumnElement[bool], inside: int, outside: int) -> Any:

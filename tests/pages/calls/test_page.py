@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.clock import ManualClock
 from core.principals import LOCAL_OPERATOR
+from core.reports.calls import NEWEST, SORTS, CallOrder
 from core.runtime import Runtime
 from core.tables import AttemptKind, Outcome, PolicySnapshot
+from pages.calls.columns import COLUMNS, sorted_by
 from pages.kit import formats
 from pages.kit.markup import plain
 from tests import builders, files
@@ -105,44 +108,73 @@ class TestList:
         assert newest["cost"] == pytest.approx(0.000228)
 
     @pytest.mark.parametrize(
-        ("parameters", "found"),
+        ("parameters", "q", "found"),
         [
-            ({"outcome": "Any blocked"}, 1),
-            ({"outcome": "Valid after re-ask"}, 1),
-            ({"tenant": "Borealis"}, 30),
-            ({"schema": "ticket"}, 1),
-            ({"error": "budget_exceeded"}, 1),
-            ({"text": BLOCKED[:8]}, 1),
-            ({"text": LAPSED}, 1),
-            ({"field": "$.total"}, 1),
-            ({"key": "key-7"}, 1),
-            ({"range": "1h"}, 1),
-            ({"between": f"{int((NOW - 2.5 * HOUR).timestamp())}-{int((NOW - 1.5 * HOUR).timestamp())}"}, 1),
-            ({"tenant": "Acme", "outcome": "Any valid"}, 1),
+            ({"outcome": "Any blocked"}, "outcome:any_blocked", 1),
+            ({"outcome": "Valid after re-ask"}, "outcome:valid_after_reask", 1),
+            ({"tenant": "Borealis"}, "", 30),
+            ({"schema": "ticket", "version": "1"}, "schema:ticket version:1", 1),
+            ({"error": "budget_exceeded"}, "error:budget_exceeded", 1),
+            ({"text": BLOCKED[:8]}, BLOCKED[:8], 1),
+            ({"text": LAPSED}, LAPSED, 1),
+            ({"field": "$.total"}, "field:$.total", 1),
+            ({"key": "key-7"}, "key:key-7", 1),
+            ({"range": "1h"}, "", 1),
+            ({"between": f"{int((NOW - 2.5 * HOUR).timestamp())}-{int((NOW - 1.5 * HOUR).timestamp())}"}, "", 1),
+            ({"tenant": "Acme", "outcome": "Any valid"}, "outcome:any_valid", 1),
+            ({"q": "latency:>2s", "model": "openai/gpt-4o-mini"}, "latency:>2s model:openai/gpt-4o-mini", 1),
         ],
     )
     def test_filters_come_from_the_url(
-        self, world: Runtime, open_page: Open, parameters: dict[str, str], found: int
+        self, world: Runtime, open_page: Open, parameters: dict[str, str], q: str, found: int
     ) -> None:
-        """A link carries each filter and shows what passes it."""
+        """A link carries each filter, by the search or by a name of its own, and shows what passes it."""
         page = open_page("calls", **parameters)
         assert not page.exception
         assert summary(page).startswith("1 call " if found == 1 else f"{found} calls ")
+        assert page.text_input(key="q").value == page.query_params.get("q", "") == q
+        assert not {"outcome", "schema", "version", "error", "text", "field", "key", "model"} & set(page.query_params)
 
     def test_a_filter_for_what_does_not_occur(self, world: Runtime, open_page: Open) -> None:
         """A link to a model that has no calls now is not silently widened: it finds none and says so."""
         page = open_page("calls", model="openai/gone")
-        assert page.selectbox(key="model").value == "openai/gone"
+        assert page.selectbox(key="by_model").value == "model:openai/gone"
         assert page.header[0].value == "No calls"
         page.button(key="clear_all").click().run()
         assert summary(page).startswith("32 calls")
+
+    def test_choices_chips_and_text_are_one_search(self, world: Runtime, open_page: Open) -> None:
+        """What is chosen stands in the text as a term, the rest of which stays as typed; what is dropped leaves it."""
+        page = open_page("calls", q="-latency:>9s  attempts:>=0")
+        [offered] = [one for one in page.selectbox(key="by_tenant").options if one.startswith("Acme")]
+        assert offered == "Acme (2)"
+        page.selectbox(key="by_tenant").select(offered).run()
+        assert page.text_input(key="q").value == "-latency:>9s  attempts:>=0 tenant:acme"
+        assert summary(page).startswith("2 calls")
+        assert page.selectbox(key="by_tenant").value == offered
+        page.selectbox(key="by_outcome").select("Blocked: budget (1)").run()
+        assert summary(page).startswith("1 call ")
+        page.selectbox(key="by_tenant").select(None).run()
+        page.button(key="chip_1").click().run()
+        assert page.text_input(key="q").value == "-latency:>9s outcome:blocked_budget"
+        assert page.query_params["q"] == page.text_input(key="q").value
+
+    @pytest.mark.parametrize("q", ["tenat:acme", 'a "open', "latency:>2", "-", "\0"])
+    def test_what_cannot_be_read_shows_no_list(self, world: Runtime, open_page: Open, q: str) -> None:
+        """The text stays in the box, and it is said what is wrong with it and where."""
+        page = open_page("calls", q=q)
+        assert not page.exception
+        assert page.text_input(key="q").value == q
+        assert "At character" in page.error[0].value
+        assert page.code[0].value.endswith("^")
+        assert not page.dataframe
 
     def test_clearing_keeps_time_and_tenant(self, world: Runtime, open_page: Open) -> None:
         """Clear takes the other filters back, those of a chart's click too, and goes to the first page."""
         page = open_page("calls", tenant="Acme", outcome="Any error", field="$.nothing")
         page.button(key="clear_all").click().run()
         assert summary(page).startswith("2 calls")
-        assert "field" not in page.query_params
+        assert not {"q", "field"} & set(page.query_params)
         assert page.query_params["tenant"] == "Acme"
 
     def test_a_key_is_called_as_people_know_it(self, world: Runtime, open_page: Open) -> None:
@@ -150,17 +182,11 @@ class TestList:
         acme = world.tenants.find(LOCAL_OPERATOR, "Acme")
         key = world.tenants.create_key(LOCAL_OPERATOR, acme)
         page = open_page("calls", key=key.id)
-        assert f"{key.prefix}…" in page.button(key="drop_key").label
+        assert page.selectbox(key="by_key").value == f"key:{key.prefix}…"
         assert page.header[0].value == "No calls"
         page = open_page("calls", key="key-7")
-        assert "key-7" in page.button(key="drop_key").label
-        page.button(key="drop_key").click().run()
-        assert summary(page).startswith("32 calls")
-
-    def test_one_filter_is_dropped(self, world: Runtime, open_page: Open) -> None:
-        """A field that came from a chart stands among the filters and can be taken out there."""
-        page = open_page("calls", field="$.total")
-        page.button(key="drop_field").click().run()
+        assert page.selectbox(key="by_key").value == "key-7 (1)"
+        page.selectbox(key="by_key").select(None).run()
         assert summary(page).startswith("32 calls")
 
     def test_nonsense_between(self, world: Runtime, open_page: Open) -> None:
@@ -169,16 +195,79 @@ class TestList:
         assert not page.exception
         assert summary(page).startswith("32 calls")
 
-    def test_pages(self, world: Runtime, open_page: Open) -> None:
-        """The second page holds the rest; a page that is not there is the first one."""
-        assert len(open_page("calls", page="2").dataframe[0].value) == 7
-        assert len(open_page("calls", page="99").dataframe[0].value) == 25
-
-    def test_another_filter_begins_on_the_first_page(self, world: Runtime, open_page: Open) -> None:
-        """Whoever narrows the list on its second page sees the narrowed list from its beginning."""
+    def test_pages(self, world: Runtime, open_page: Open, page_clock: ManualClock) -> None:
+        """The second holds the rest, the way back the first, whatever has come since, which leads to the top."""
         page = open_page("calls", page="2")
-        page.selectbox(key="tenant").select("Borealis").run()
+        first = page.dataframe[0].value["started_at"].tolist()
+        page.button(key="after").click().run()
+        assert len(page.dataframe[0].value) == 7
+        assert "26\N{EN DASH}32 of 32" in {one.value for one in page.caption}
+        page_clock.advance(60)
+        builders.save(world.store, builders.generation(NOW + timedelta(seconds=30)))
+        page.button(key="before").click().run()
+        assert page.dataframe[0].value["started_at"].tolist() == first
+        assert page.button(key="newer").label == "1 newer"
+        page.button(key="newer").click().run()
+        assert summary(page).startswith("33 calls")
+        assert not {"after", "before", "asof"} & set(page.query_params)
+
+    def test_a_page_that_is_not_there(self, world: Runtime, open_page: Open) -> None:
+        """A link that was cut, or names a place of another order, says so and leads to the first page."""
+        page = open_page("calls", after="cut", sort="-cost")
+        assert not page.exception
+        assert "no place in the list" in page.error[0].value
+        page.button(key="first_page").click().run()
         assert len(page.dataframe[0].value) == 25
+
+    def test_sorted_in_the_database(self, world: Runtime, open_page: Open) -> None:
+        """The slowest of all comes first, not that of the page; the head of its column says so; so has the file."""
+        slow = builders.generation(NOW - 20 * HOUR, "borealis", id="5" * 32, duration_ms=9_000.0)
+        builders.save(world.store, slow)
+        page = open_page("calls", sort="-latency")
+        assert page.dataframe[0].value["seconds"].tolist()[:2] == [9.0, 2.1]
+        assert "Duration ↓" in page.dataframe[0].proto.columns.encode().decode("unicode_escape")
+        assert page.selectbox(key="order").value == "-latency"
+        page.selectbox(key="order").select("latency").run()
+        assert page.query_params["sort"] == "latency"
+        assert page.dataframe[0].value["seconds"].tolist()[0] == 0.8
+
+    def test_a_click_on_a_head_sorts_all(self) -> None:
+        """By the most at first, names from A on; a second click turns it round."""
+        assert sorted_by("cost", NEWEST) == CallOrder("cost")
+        assert sorted_by("cost", CallOrder("cost")) == CallOrder("cost", is_descending=False)
+        assert sorted_by("tenant", NEWEST) == CallOrder("tenant", is_descending=False)
+        assert {one.sort for one in COLUMNS.values()} <= set(SORTS)
+
+    def test_columns_are_chosen(self, world: Runtime, open_page: Open) -> None:
+        """The address names them; those that are none are left out, and the usual ones need no word."""
+        page = open_page("calls", columns="ttft,outcome,nonsense")
+        assert page.dataframe[0].value.columns.tolist() == ["outcome", "ttft"]
+        page.multiselect(key="chosen_columns").set_value(["started_at", "cost"]).run()
+        assert page.query_params["columns"] == "started_at,cost"
+        assert page.dataframe[0].value.columns.tolist() == ["started_at", "cost"]
+
+    def test_what_is_recorded_is_followed(self, world: Runtime, open_page: Open) -> None:
+        """The list is that of the latest records, by the search that is set, without pages."""
+        long = builders.generation(NOW - timedelta(minutes=2), id="6" * 32, duration_ms=119_000.0)
+        builders.save(world.store, long, builders.generation(NOW - timedelta(minutes=1), "borealis", id="7" * 32))
+        page = open_page("calls", tail="true")
+        assert not page.exception
+        assert page.dataframe[0].value["seconds"].tolist() == [119.0, 0.8]
+        assert "The 2 that were recorded last" in page.caption[-1].value
+        page.text_input(key="q").set_value("tenant:acme").run()
+        assert len(page.dataframe[0].value) == 1
+        page.toggle(key="tail").set_value(False).run()
+        assert summary(page).startswith("3 calls")
+
+    def test_a_phone_has_cards(self, world: Runtime, open_page: Open) -> None:
+        """Two lines for each call, of text alone, which lead to it with the list's own address."""
+        builders.save(world.store, builders.generation(NOW - HOUR / 2, id="8" * 32, error_code="<b>", model="<i>"))
+        page = open_page("calls", q="tenant:acme")
+        [cards] = [one.proto.body for one in page.get("html") if "call-cards" in one.proto.body]
+        assert cards.count("<a href") == 3
+        assert f"/calls?q=tenant%3Aacme&amp;call={REPAIRED}" in cards
+        assert "&lt;b&gt;" in cards
+        assert "<b>" not in cards
 
     def test_times_follow_the_tenant(self, world: Runtime, open_page: Open) -> None:
         """With one tenant, times are its own and its name is not repeated in each row."""
