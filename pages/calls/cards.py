@@ -13,6 +13,8 @@ from pages.kit import formats
 from pages.kit.frames import Frame, pd
 
 _STYLE = """<style>
+.st-key-calls_grid [data-testid=stElementToolbar],
+[data-testid=stDataFrameColumnMenu] [role=menu]>[role=menuitem]:nth-child(-n+3){display:none}
 .call-cards{display:none}
 @media (max-width:640px){
  .st-key-calls_grid{display:none}
@@ -27,7 +29,10 @@ _STYLE = """<style>
 
 
 def draw(calls: Frame, zone: str, *, one_tenant: bool) -> None:
-    """Draw them; each leads to its call, as a row of the table does. Wider screens show the table."""
+    """Draw them; each leads to its call, as a row of the table does. Wider screens show the table.
+
+    Of that the framework's own ways to sort, to search and to save are taken off: they know one page alone.
+    """
     here = {name: value for name, value in st.query_params.to_dict().items() if name != "call"}
     cards = "".join(_card(one, zone, here, one_tenant=one_tenant) for one in calls.itertuples())
     st.html(f'{_STYLE}<nav class="call-cards" aria-label="Calls">{cards}</nav>')

@@ -67,20 +67,20 @@ COLUMNS: Mapping[str, ListColumn] = {
     "started_at": ListColumn(
         "Began", "started", lambda calls: calls["started_at"],
         lambda label, zone: _C.DatetimeColumn(
-            label, format="MMM D, HH:mm:ss", timezone=zone, width=122, pinned=True
+            label, format="MMM D, HH:mm:ss", timezone=zone, width=118, pinned=True
         ),
     ),
     "outcome": ListColumn(
         "Outcome", "outcome", _outcomes,
         lambda label, _: _C.MultiselectColumn(
-            label, options=[one.word for one in _BADGES], color=[one.colour for one in _BADGES], width=132
+            label, options=[one.word for one in _BADGES], color=[one.colour for one in _BADGES], width=130
         ),
         is_text=True,
     ),
-    "tenant": ListColumn("Tenant", "tenant", lambda calls: calls["tenant"], _text(134), is_text=True),
-    "schema": ListColumn("Schema", "schema", _schemas, _text(126), is_text=True),
+    "tenant": ListColumn("Tenant", "tenant", lambda calls: calls["tenant"], _text(124), is_text=True),
+    "schema": ListColumn("Schema", "schema", _schemas, _text(112), is_text=True),
     "model": ListColumn(
-        "Model", "model", lambda calls: calls["model"], _text(168, "Who answered, or was asked last"), is_text=True
+        "Model", "model", lambda calls: calls["model"], _text(160, "Who answered, or was asked last"), is_text=True
     ),
     "attempts": ListColumn("Attempts", "attempts", lambda calls: calls["attempts"], _number(72, "%d")),
     "seconds": ListColumn(

@@ -115,7 +115,7 @@ def facets(visit: Visit, search: CallSearch, summary: CallSummary, *, one_tenant
             key=key,
             placeholder=_FACET_LABELS[name],
             label_visibility="collapsed",
-            width=136,
+            width=128,
             on_change=_narrow,
             args=(key, search, said, offered),
         )
@@ -149,6 +149,8 @@ def _current(visit: Visit, said: Sequence[PlacedTerm], offered: Mapping[str, Ter
     match terms:
         case FieldMatch(field="key", pattern=(str(key_id),)):
             return f"key:{_key_prefix(visit, key_id)}"
+        case FieldMatch(field="outcome", pattern=(str(outcome),)):
+            return next((word for word, one in OUTCOMES.items() if one == outcome), outcome)
         case _:
             return printed(terms)
 
