@@ -20,6 +20,7 @@ from core.errors import Conflict, Invalid
 from core.journal import JournalWriter
 from core.pricing import Prices, Usage
 from core.principals import LOCAL_OPERATOR
+from core.rollups import Folding
 from core.store import Cursor, Store
 from core.tables import Tenant
 from core.workload._calls import PlayedCalls
@@ -31,6 +32,8 @@ MOST_GENERATIONS = 50_000_000
 DAYS = 90
 _AT_ONCE = 1000
 """Generations per transaction."""
+_FOLDED_AFTER = 20
+"""Transactions after which the rollups take in what they were told: what waits for that stays bounded."""
 _DECIDED_BEFORE = timedelta(days=40)
 _MODELS = (
     ("openai", "gpt-4o-mini"),
@@ -60,6 +63,7 @@ class Workload:
         self._payload_share = payload_share
         self._journal = JournalWriter(store)
         self._progress = FillProgress(store)
+        self._folding = Folding(store)
         self._spend = store.prepare(_SPENT_MORE)
 
     def fill(
@@ -126,6 +130,8 @@ class Workload:
                 self._write(cursor, rows)
             known = stretch = reached
             counts.update(rows.counts())
+            if stretch.is_done or stretch.done // _AT_ONCE % _FOLDED_AFTER == 0:
+                self._folding.run()
             tell(stretch.done)
         return stretch
 

@@ -14,10 +14,22 @@ from core.budgets import Budgets
 from core.clock import ManualClock
 from core.errors import Conflict, Invalid
 from core.principals import LOCAL_OPERATOR
+from core.rollups import mismatches
 from core.store import Store
-from core.tables import Account, AttemptRow, FieldError, FindingRow, GenerationRow, LedgerEntry, Outcome, Payload
+from core.tables import (
+    Account,
+    AttemptRow,
+    FieldError,
+    FindingRow,
+    GenerationRow,
+    LedgerEntry,
+    Outcome,
+    Payload,
+    RollupDelta,
+)
 from core.tenants import Tenants
 from core.workload import DAYS, Workload
+from tests.conftest import START
 from tests.tills import Till
 
 TABLES = {
@@ -44,6 +56,9 @@ def test_a_workload_adds_up(store: Store, clock: ManualClock) -> None:
     assert any(one.cost_nano_usd is None for one in generations)
     assert sum(one.spent_nano_usd for one in till.rows(Account)) > sum(one.cost_nano_usd or 0 for one in generations)
     assert till.is_sound()
+    assert till.rows(RollupDelta) == [], "the rollups have taken in all of it"
+    with store.snapshot() as connection:
+        assert mismatches(store, connection, START.replace(hour=0) - timedelta(days=20)) == []
     assert Budgets(store, clock, owner="test").verify(LOCAL_OPERATOR, whole=False).attempts < 10
 
     by_id = {one.id: one for one in generations}
@@ -73,32 +88,32 @@ def test_a_fill_goes_on_where_it_was_cut_and_is_added_to(store: Store, clock: Ma
     """One that was cut off makes the same calls as one that was not; more of them come beside; all of it adds up."""
 
     def cut(count: int) -> None:
-        if count == 2000:
+        if count == 1000:
             raise _Cut
 
     with pytest.raises(_Cut):
-        Workload(store, clock, tenants=2).fill(2500, tell=cut)
+        Workload(store, clock, tenants=2).fill(1100, tell=cut)
     clock.advance(3600)
-    with pytest.raises(Conflict, match="up to 2,500 calls was begun and stands at 2,000"):
-        Workload(store, clock).fill(2100)
-    counts = [Workload(store, clock).fill(2500), Workload(store, clock).fill(2500), Workload(store, clock).fill(3000)]
+    with pytest.raises(Conflict, match="up to 1,100 calls was begun and stands at 1,000"):
+        Workload(store, clock).fill(1050)
+    counts = [Workload(store, clock).fill(count) for count in (1100, 1100, 1200)]
 
-    assert [one.get("generation", 0) for one in counts] == [500, 0, 500]
+    assert [one.get("generation", 0) for one in counts] == [100, 0, 100]
     assert len(Tenants(store, clock).list(LOCAL_OPERATOR)) == 2
     till = Till(store, clock)
     assert till.is_sound()
-    assert clock.now() - max(one.started_at for one in till.rows(GenerationRow)) < timedelta(hours=12)
+    assert clock.now() - max(one.started_at for one in till.rows(GenerationRow)) < timedelta(days=2)
 
 
 def test_the_same_workload_comes_of_the_same_seed(tmp_path: Path, clock: ManualClock) -> None:
     """Two databases are filled with the same calls, though one was cut off; two fills of one at once are not."""
     found: list[list[tuple[object, ...]]] = []
-    for name, stops in {"whole": (1300,), "in parts": (1000, 1300)}.items():
+    for name, stops in {"whole": (1100,), "in parts": (1000, 1100)}.items():
         store = Store(f"sqlite:///{tmp_path / name}.db")
         store.migrate()
         for stop in stops:
             with suppress(_Cut):
-                Workload(store, clock, tenants=2).fill(1300, tell=_stopping_at(stop))
+                Workload(store, clock, tenants=2).fill(1100, tell=_stopping_at(stop))
         rows = Till(store, clock).rows(GenerationRow)
         found.append([(one.id, one.outcome, one.started_at, one.cost_nano_usd, one.model) for one in rows])
         store.close()
@@ -107,11 +122,11 @@ def test_the_same_workload_comes_of_the_same_seed(tmp_path: Path, clock: ManualC
     store = Store(f"sqlite:///{tmp_path / 'whole.db'}")
 
     def meanwhile(count: int) -> None:
-        if count == 2300:
-            Workload(store, clock).fill(4000, beside_own=True)
+        if count == 2100:
+            Workload(store, clock).fill(2200, beside_own=True)
 
     with pytest.raises(Conflict, match="Another fill"):
-        Workload(store, clock).fill(4000, beside_own=True, tell=meanwhile)
+        Workload(store, clock).fill(2200, beside_own=True, tell=meanwhile)
     assert Till(store, clock).is_sound()
     store.close()
 
