@@ -100,6 +100,9 @@ _WORDS: Mapping[Why, _Words] = {
     Why.KEY: _Words(401, "A key in the address", SAID),
     Why.NOTHING: _Words(404, "Not found", "There is nothing at this address. GET /v1/openapi.json describes the API."),
 }
+_NO_PAGE = _Words(
+    404, "No such page", "There is no page at this address. It may be mistyped, or one of another release."
+)
 _CODES = {404: "not_found", 400: "invalid", 401: "unauthenticated", 503: "unavailable"}
 _NOTICE = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} · Proctor</title>'
@@ -118,7 +121,7 @@ _WAYS = {
 
 def refuse(why: Why, to: To, connection: HTTPConnection, *, is_page: bool) -> ASGIApp:
     """Return what answers *connection*; *is_page* where a browser wants to show what comes."""
-    words = _WORDS[why]
+    words = _NO_PAGE if why is Why.NOTHING and is_page else _WORDS[why]
     if why is Why.NOT_SIGNED_IN and to is To.PAGES and is_page:
         return Response(None, 303, {"Location": f"/sign-in?next={_wanted(connection)}", "Cache-Control": "no-store"})
     if connection.scope["type"] == "websocket" and "websocket.http.response" not in connection.scope["extensions"]:

@@ -10,7 +10,7 @@ from core.principals import Permission
 from core.tenants import Tenant
 from pages.kit import address, layout
 from pages.kit.address import EVERYONE, RANGES
-from pages.kit.page import Visit
+from pages.kit.page import Visit, name_tab
 
 TENANT, RANGE = "tenant", "range"
 USUAL_RANGE = "24h"
@@ -49,6 +49,8 @@ def tenant_choice(
         on_change=on_change or "rerun",
     )
     address.write(visit, TENANT, chosen, options[0])
+    if chosen in tenants:
+        name_tab(visit, chosen)
     return tenants.get(chosen)
 
 
@@ -132,4 +134,6 @@ def range_choice(visit: Visit, on_change: Callable[[], None] | None = None) -> i
     address.write(visit, RANGE, chosen or USUAL_RANGE, USUAL_RANGE)
     if chosen and not is_other:
         st.session_state[LASTING_RANGE] = chosen
+    if chosen and chosen != USUAL_RANGE:
+        name_tab(visit, range_name(RANGES[chosen]))
     return RANGES[chosen or USUAL_RANGE]

@@ -14,9 +14,9 @@ Who looks is ``visit.principal``; what must outlive a rerun is said through :fun
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ class Visit:
     """When this run began, by the runtime's clock."""
     controls: DeltaGenerator
     """The row beside the title, aligned right: filters and the page's main action."""
+    opened: list[str] = field(default_factory=list[str])
+    """What of the page is open, as the browser's tab has it: see :func:`name_tab`."""
 
     @property
     def principal(self) -> Principal:
@@ -81,6 +83,7 @@ def open_page(
     Stops the run if the page may not be seen.
     """
     principal = current_principal()
+    st.set_page_config(page_title=_tab(title, ()))
     head, side = st.columns([3, 5], vertical_alignment="bottom", gap="small")
     with head:
         st.title(title, anchor=False)
@@ -103,6 +106,17 @@ def open_page(
     address.read(visit, {**(takes or {}), **zones.TAKEN})
     zones.switch(visit)
     return visit
+
+
+def name_tab(visit: Visit, what: str) -> None:
+    """Add to the title of the browser's tab what is open: *Spend · Acme, 7 days — Proctor*. Called in that order."""
+    visit.opened.append(what)
+    st.set_page_config(page_title=_tab(visit.page, visit.opened))
+
+
+def _tab(title: str, opened: Sequence[str]) -> str:
+    what = f"{title} · {', '.join(opened)}" if opened else title
+    return f"{what} \N{EM DASH} Proctor"
 
 
 def refuse(sentence: str) -> None:

@@ -19,7 +19,7 @@ from core.reports import Window
 from core.reports.ranges import HOURS, LONGEST, NAMED, Range, moment
 from pages.kit import address, formats, zones
 from pages.kit.choices import LASTING_RANGE, RANGE, USUAL_RANGE
-from pages.kit.page import Visit
+from pages.kit.page import Visit, name_tab
 
 BEGIN, END = "from", "to"
 TAKES = {RANGE: address.one_of([*HOURS, *NAMED]), BEGIN: address.BEGIN, END: address.END}
@@ -86,6 +86,8 @@ def choice(visit: Visit, zone: str, on_change: Callable[[], None] | None = None)
     chosen = Range.read(taken or USUAL_RANGE) or Range(USUAL_RANGE)
     if chosen.name:
         st.session_state[LASTING_RANGE] = chosen.name
+    if chosen.name != USUAL_RANGE:
+        name_tab(visit, _LAST.get(chosen.name) or _label(str(chosen), zone))
     address.keep(visit, RANGE, _in_address(chosen, zone))
     if asked == _CUSTOM:
         from_to(chosen.window(visit.now, zone), zone, on_change)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.tenants import Permission
 from pages.kit import address
-from pages.kit.page import open_page, refusals
+from pages.kit.page import name_tab, open_page, refusals
 from pages.schemas import lines, listing, one
 
 TAKES = {
@@ -31,6 +31,7 @@ visit = open_page(
 )
 with refusals("The schemas cannot be read."):
     if chosen:
+        name_tab(visit, chosen)
         one.draw(visit, chosen)
     else:
         listing.draw(visit)

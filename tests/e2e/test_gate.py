@@ -100,6 +100,6 @@ def test_an_address_that_is_not_there(page: Page, console: Console) -> None:
     answer = page.goto("/no-page")
     assert answer
     assert answer.status == 404
-    assert page.locator("h1").inner_text() == "Not found"
+    assert page.locator("h1").inner_text() == "No such page"
     assert page.locator("[data-testid='stApp']").count() == 0
     assert page.get_by_role("link", name="To the console").get_attribute("href") == "/"

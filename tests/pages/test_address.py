@@ -96,6 +96,32 @@ def test_old_links_go_on_working(open_page: Open, name: str, old: dict[str, str]
     assert not set(old) & set(page.query_params)
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "title"),
+    [
+        ("home", {}, "Home"),
+        ("spend", {"tenant": "Acme", "range": "7d"}, "Spend · Acme, 7 days"),
+        ("changes", {"range": "last-week"}, "Changes · Last week"),
+        (
+            "guardrails",
+            {"from": "2026-03-01T00:00Z", "to": "2026-03-03T00:00Z"},
+            "Guardrails · Mar 01 \N{EN DASH} Mar 02",
+        ),
+        ("calls", {"tenant": "Borealis"}, "Calls · Borealis"),
+        ("schemas", {"schema": "invoice"}, "Schema · invoice"),
+    ],
+)
+def test_the_tab_names_what_is_open(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, name: str, asked: dict[str, str], title: str
+) -> None:
+    """The page, and behind it what of it; five tabs are told from each other, and a link in a chat has a name."""
+    titles: list[str] = []
+    monkeypatch.setattr("streamlit.set_page_config", lambda **said: titles.append(said["page_title"]))
+    assert not open_page(name, **asked).exception
+
+    assert titles[-1] == f"{title} \N{EM DASH} Proctor"
+
+
 def test_whom_one_acts_for_does_not_follow_from_whose_figures_one_looks_at(open_page: Open) -> None:
     """Nor the other way round; pages of one kind share the choice."""
     page = open_page("spend")
