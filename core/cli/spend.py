@@ -16,7 +16,7 @@ from core.clock import minute
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.reports import Backtest, Forecast, Line, SpendFigures, Statement
+    from core.reports import Backtest, CallFigures, Forecast, Line, Statement
     from core.runtime import Runtime
 
 _HOURS = {"h": 1, "d": 24}
@@ -119,10 +119,10 @@ def _told(bill: Statement) -> str:
     return "\n\n".join(parts)
 
 
-def _summed_up(figures: SpendFigures) -> str:
+def _summed_up(figures: CallFigures) -> str:
     beside = [
         f"{_many(figures.unpriced_calls, 'call')} unpriced" if figures.unpriced_calls else "",
-        f"{usd(figures.estimated)} of it estimated" if figures.estimated_attempts else "",
+        f"{usd(figures.estimated_spent)} of it estimated" if figures.estimated_attempts else "",
     ]
     named = "".join(f", {words}" for words in beside if words)
     valid = _many(figures.valid, "valid object")

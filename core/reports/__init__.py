@@ -7,11 +7,11 @@ Definitions, the same on every page:
   timeout, among all that ended by themselves (those, the valid and the unchecked ones). What policy blocked and what
   its caller cancelled is shown apart.
 * *Validity*: calls that gave a valid object, among those that reached a provider. Cache hits are in neither.
-* *Latency*: wall time from the door to the record, of calls that reached a provider. Percentiles are exact, by
-  nearest rank.
+* *Latency*: wall time from the door to the record, of calls that reached a provider. Percentiles go by
+  nearest rank, over slots that put them at most 2.2 % off.
 * *Spend*: what all attempts of the window's calls cost, however and whenever they ended, at the prices frozen on them.
   Unpriced calls are counted beside it, and so is the part that is an estimate.
-* *Wasted*, or *discarded*: the part of the spend that bought no answer which the caller got, or an invalid one. *Cost
+* *Discarded*: the part of the spend that bought no answer which the caller got, or an invalid one. *Cost
   per valid object* is all spend over valid objects, among calls that are wholly priced. *Unchecked* calls, whose
   answers had nothing to satisfy, count neither in it nor in *validity*.
 """
@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from core.clock import Clock
+from core.clock import Clock, micros
 from core.principals import Permission, Principal, TenantScope
 from core.reports import calls as lists
 from core.reports.budget_lines import BudgetLine as BudgetLine
@@ -59,6 +59,7 @@ from core.reports.frames import csv_cell as csv_cell
 from core.reports.frames import csv_pieces as csv_pieces
 from core.reports.guardrails import Caught as Caught
 from core.reports.guardrails import caught
+from core.reports.measures import CallFigures as CallFigures
 from core.reports.one_call import Call as Call
 from core.reports.one_call import RecordedAttempt as RecordedAttempt
 from core.reports.one_call import RecordedFieldError as RecordedFieldError
@@ -67,9 +68,10 @@ from core.reports.outlooks import outlooks, tested
 from core.reports.overview import MOST_HEATED as MOST_HEATED
 from core.reports.overview import Change as Change
 from core.reports.overview import Overview as Overview
-from core.reports.overview import Timing as Timing
 from core.reports.overview import Totals as Totals
 from core.reports.overview import overview
+from core.reports.percentiles import PERCENTILE_ERROR as PERCENTILE_ERROR
+from core.reports.percentiles import Timing as Timing
 from core.reports.preview import PREVIEW_DAYS as PREVIEW_DAYS
 from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
@@ -88,7 +90,6 @@ from core.reports.spend import Reason as Reason
 from core.reports.spend import Spend as Spend
 from core.reports.spend import Verified as Verified
 from core.reports.spend import spend, verified
-from core.reports.spend_figures import SpendFigures as SpendFigures
 from core.reports.statement import Statement as Statement
 from core.reports.statement import month_around as month_around
 from core.reports.statement import statement
@@ -302,7 +303,8 @@ class Reports:
         which routes they went.
         """
         with self._reading(principal, tenant_id) as now:
-            return schema_figures(now, window, among if schema is None else [schema], is_timed=schema is not None)
+            names = among if schema is None else [schema]
+            return schema_figures(now, window, micros(self._clock.now()), names, is_timed=schema is not None)
 
     def newest(
         self,

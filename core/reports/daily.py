@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 from core.budgets import Scope
 from core.budgets.periods import Period, period_around
-from core.clock import EPOCH
+from core.clock import EPOCH, micros
 from core.reports.reading import Reading
 from core.reports.spend import bounds
 from core.reports.spend_queries import quarters as quarters_sql
+from core.reports.sums import SumQuestion, sums
 from core.reports.windows import QUARTER, Window
 
 LOOK_BACK_DAYS = 56
@@ -59,9 +60,18 @@ def daily(
     With a *scope* only what such a budget pays for is counted.
     """
     starts_at = now - timedelta(days=LOOK_BACK_DAYS + 2)  # whole days in any zone
-    bound = bounds(Window.of(starts_at, now)) | {"scope_name": Scope(scope).named(scope_name)}
+    window = Window.of(starts_at, now)
     quarters: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for tenant, quarter, spent in reading.rows(quarters_sql(Scope(scope)), bound):
+    if Scope(scope) is Scope.TENANT:
+        first = (window.origin - EPOCH) // QUARTER
+        asked = SumQuestion(
+            window=window, by=("tenant_id", "cell"), step=QUARTER // timedelta(microseconds=1), names=("spent",)
+        )
+        rows = [(tenant, first + cell, spent) for tenant, cell, spent in sums(reading, asked, micros(now))]
+    else:
+        bound = bounds(window) | {"scope_name": Scope(scope).named(scope_name)}
+        rows = reading.rows(quarters_sql(Scope(scope)), bound)
+    for tenant, quarter, spent in rows:
         quarters[tenant].append((quarter, spent))
     known = reading.tenants
     zones = {tenant: known[tenant].timezone if tenant in known else "UTC" for tenant in quarters}

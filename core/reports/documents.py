@@ -6,8 +6,8 @@ from typing import Any
 
 from core.pricing import usd
 from core.reports.forecast import INTERVAL, Backtest, Forecast
+from core.reports.measures import CallFigures
 from core.reports.spend import Line, Spend
-from core.reports.spend_figures import SpendFigures
 from core.reports.statement import Statement
 
 
@@ -93,7 +93,7 @@ def backtest_document(test: Backtest) -> dict[str, Any]:
     }
 
 
-def figures_document(figures: SpendFigures) -> dict[str, Any]:
+def figures_document(figures: CallFigures) -> dict[str, Any]:
     """Return sums of calls and attempts; money in nano-dollars, the spend in dollars as well."""
     return {
         "calls": figures.calls,
@@ -108,7 +108,7 @@ def figures_document(figures: SpendFigures) -> dict[str, Any]:
         "unpriced_calls": figures.unpriced_calls,
         "unpriced_attempts": figures.unpriced_attempts,
         "estimated_attempts": figures.estimated_attempts,
-        "estimated_nano_usd": figures.estimated,
+        "estimated_nano_usd": figures.estimated_spent,
         "usage": {
             "input_tokens": figures.input_tokens,
             "cached_tokens": figures.cached_tokens,

@@ -1,84 +1,47 @@
 """How calls went over a window: totals, series, tenants, outcomes, fields, changes.
 
-Every figure is aggregated in SQL over the generations that *began* in the window, and all counts and sums of one
-:class:`Overview` come from one cube read in one snapshot, so that its panels cannot disagree.
+Every figure is of the generations that *began* in the window, and all are read in one snapshot, from rollups: see
+``core.reports.sums``.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from core.clock import from_micros, micros
 from core.pricing import usd
 from core.reports.budget_lines import BudgetLine, budget_lines
-from core.reports.cube import CubeRow, Sums, grouped, total
 from core.reports.frames import Frame, frame
-from core.reports.queries import ALTOGETHER, BY_BUCKET, BY_TENANT, CHANGES, CUBE, FIELDS, PERCENTILES
+from core.reports.measures import CallFigures
+from core.reports.percentiles import Timing, timing, timings
+from core.reports.queries import CHANGES, FIELDS
 from core.reports.reading import Reading
+from core.reports.sums import SumQuestion, figures_by, slots, sums
 from core.reports.windows import Window
+from core.rollups.facets import OUTCOME
 
 _MOST_CHANGES = 200
 MOST_HEATED = 20
 """Tenants in one map of errors: of more each would be a line too thin to be seen."""
+MOST_FOLLOWED = 40
+"""Tenants of whom it is told how they fared over time and how long their calls took: those that spent most."""
+OTHER_TENANTS = "Other tenants"
 _MOST_FIELDS = 12
 _POSITION = re.compile(r"\[\d+\]")
+_FOLLOWED = ("calls", "valid", "unchecked", "errors", "spent")
 
 
-class Timing(NamedTuple):
-    """Percentiles of latency in milliseconds, and on how many calls they rest."""
+@dataclass(slots=True)
+class Totals(CallFigures):
+    """What all calls of a window add up to, and how long they took."""
 
-    timed: int = 0
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Sums over a window. A rate over nothing is ``None``."""
-
-    calls: int
-    """Generations that began in the window, refused and cancelled ones included."""
-    unchecked: int
-    """Generations that were answered, and nobody could say whether rightly."""
-    valid: int
-    """Generations that gave the caller a valid object, from the cache too."""
-    first_try: int
-    """Those of them whose first answer was valid."""
-    errors: int
-    """Generations that ended invalid, truncated, refused, content-filtered, in a provider error or a timeout."""
-    blocked: int
-    """Generations that policy refused."""
-    cancelled: int
-    """Generations whose caller left."""
-    reached: int
-    """Generations that called a provider at least once."""
-    error_rate: float | None
-    """Errors among the calls that ended by themselves, valid or in error; blocked and cancelled stay out."""
-    validity: float | None
-    """Valid objects among the calls that reached a provider; cache hits are in neither."""
-    latency: Timing
+    latency: Timing = field(default_factory=Timing)
     """Wall time from the door to the record, of the calls that reached a provider, however they ended."""
-    spend_nano_usd: int | None
-    """What all attempts of these calls cost, as far as known; ``None`` where there were some and none has a price."""
-    unpriced_calls: int
-    """Calls with an attempt that has no price: their part of the spend is missing or too low."""
-    wasted_nano_usd: int
-    """The part of the spend that bought no valid object."""
-    cost_per_valid_nano_usd: int | None
-    """Spend per valid object, that of failures included, over the calls that are wholly priced."""
-    estimated_calls: int
-    """Calls with an attempt whose usage the provider never told."""
-    input_tokens: int
-    """All input, cached included."""
-    cached_tokens: int
-    output_tokens: int
-    """All output, reasoning included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +73,16 @@ class Overview:
     outcomes: Frame
     """Per cell and outcome that occurred: ``at outcome calls``."""
     spend: Frame
-    """Per cell and tenant with calls: ``at tenant usd``; what is unpriced is left out."""
+    """Per cell and tenant that spent: ``at tenant usd``, of the tenants that spent most; of the others together. What
+    is unpriced is left out."""
     heat: Frame
     """Per cell and tenant with calls that ended by themselves: ``at tenant error_rate ended errors``; of more than
     ``MOST_HEATED`` tenants those with the most errors."""
     tenants: Frame
     """Per tenant with calls or a budget, the biggest spender first: ``tenant_id tenant calls timed p95 error_rate
     validity spend_usd unpriced budget_usd used trend``. ``used`` is the share of the current period's budget that is
-    spent; ``trend`` holds the calls per cell."""
+    spent; ``trend`` holds the calls per cell. Of more than ``MOST_FOLLOWED`` tenants the others have neither that nor a
+    p95."""
     fields: Frame
     """The fields that failed most: ``schema version path type errors repaired``. Positions in lists are merged into
     ``[*]``; ``repaired`` counts the errors whose call ended valid after all."""
@@ -127,62 +92,82 @@ class Overview:
 
 def overview(reading: Reading, window: Window, as_of: datetime) -> Overview:
     """Answer *window* for the tenants that *reading* sees."""
-    now, before = _Slice(reading, window), _Slice(reading, window.previous())
-    name_of = reading.name_of
-    cube = now.cube()
-    per_cell = window.cell // window.bucket
+    now, before = _Slice(reading, window, as_of), _Slice(reading, window.previous(), as_of)
+    tenants = now.tenants()
+    followed = now.followed(tenants)
+    shown = now.by_cell(followed)
     return Overview(
         window=window,
         as_of=as_of,
-        totals=_totals(total(cube), now.timing(ALTOGETHER)),
-        previous=_totals(total(before.cube()), before.timing(ALTOGETHER)),
-        series=_series(window, cube, now.timing(BY_BUCKET), before.timing(BY_BUCKET)),
+        totals=now.totals(),
+        previous=before.totals(),
+        series=_series(now, before),
         outcomes=frame(
             ("at", "outcome", "calls"),
-            (
-                (_cell(window, cell), outcome, sums.calls)
-                for (cell, outcome), sums in grouped(cube, lambda row: (row.bucket // per_cell, row.outcome)).items()
-                if sums.calls
-            ),
+            ((window.cell_at(cell), outcome, calls) for cell, outcome, calls in now.outcomes() if calls),
         ),
-        spend=frame(
-            ("at", "tenant", "usd"),
-            (
-                (_cell(window, cell), name_of(tenant), usd(sums.spent))
-                for (cell, tenant), sums in grouped(cube, lambda row: (row.bucket // per_cell, row.tenant_id)).items()
-            ),
-        ),
-        heat=_heat(window, cube, name_of),
-        tenants=_tenants(window, cube, now.timing(BY_TENANT), budget_lines(reading, as_of), name_of),
+        spend=_spend(now, shown),
+        heat=_heat(now, tenants, shown),
+        tenants=_tenants(now, tenants, followed, shown, budget_lines(reading, as_of)),
         fields=_fields(now.rows(FIELDS)),
         changes=changes_in(reading, window),
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Slice:
     """One window of the tenants that may be seen, ready to be asked."""
 
-    reading: Reading
-    window: Window
+    def __init__(self, reading: Reading, window: Window, as_of: datetime) -> None:
+        self.reading = reading
+        self.window = window
+        self._now = micros(as_of)
+        bucket = SumQuestion(window=window, by=("cell",), step=_length(window.bucket))
+        self.buckets: Mapping[int, CallFigures] = figures_by(reading, bucket, self._now)
+        rows = slots(reading, bucket, self._now)
+        self.timing: Mapping[Any, Timing] = timings(rows)
+        self._latency = timing((slot, count) for _, slot, count in rows)
 
-    def rows(self, sql: str, **more: int) -> Sequence[Any]:
-        return self.reading.rows(sql, self._bounds | more)
+    def rows(self, sql: str) -> Sequence[Any]:
+        return self.reading.rows(
+            sql, {"starts_at": micros(self.window.starts_at), "ends_at": micros(self.window.ends_at)}
+        )
 
-    @property
-    def _bounds(self) -> dict[str, Any]:
-        return {"starts_at": micros(self.window.starts_at), "ends_at": micros(self.window.ends_at)}
+    def totals(self) -> Totals:
+        found = Totals(latency=self._latency)
+        for figures in self.buckets.values():
+            found.count_in(figures)
+        return found
 
-    def cube(self) -> list[CubeRow]:
-        return [CubeRow(*row) for row in self.rows(CUBE, **self._cut())]
+    def tenants(self) -> Mapping[str, CallFigures]:
+        return figures_by(self.reading, SumQuestion(window=self.window, by=("tenant_id",)), self._now)
 
-    def timing(self, part: str) -> dict[Any, Timing]:
-        cut = self._cut() if part == BY_BUCKET else {}
-        return {row[0]: Timing(*row[1:]) for row in self.rows(PERCENTILES.replace("{part}", part), **cut)}
+    def followed(self, tenants: Mapping[str, CallFigures]) -> list[str]:
+        """Return the tenants that are told of one by one: the biggest spenders, and those with the most errors."""
+        spending = sorted(tenants, key=lambda one: (-tenants[one].spent, -tenants[one].calls, one))[:MOST_FOLLOWED]
+        return sorted({*spending, *_worst(tenants)})
 
-    def _cut(self) -> dict[str, int]:
-        origin = micros(self.window.starts_at)
-        return {"origin": origin, "width": micros(self.window.starts_at + self.window.bucket) - origin}
+    def by_cell(self, tenants: Collection[str]) -> Mapping[tuple[int, str], CallFigures]:
+        question = SumQuestion(
+            window=self.window,
+            by=("cell", "tenant_id"),
+            step=_length(self.window.cell),
+            tenants=sorted(tenants),
+            names=_FOLLOWED,
+        )
+        return figures_by(self.reading, question, self._now)
+
+    def latencies(self, tenants: Collection[str]) -> Mapping[Any, Timing]:
+        question = SumQuestion(window=self.window, by=("tenant_id",), tenants=sorted(tenants))
+        return timings(slots(self.reading, question, self._now))
+
+    def outcomes(self) -> list[tuple[Any, ...]]:
+        step = _length(self.window.cell)
+        asked = SumQuestion(window=self.window, facet=OUTCOME, by=("cell", "value"), step=step, names=("calls",))
+        return sums(self.reading, asked, self._now)
+
+
+def _length(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
 
 
 def changes_in(reading: Reading, window: Window) -> list[Change]:
@@ -200,49 +185,19 @@ def changes_in(reading: Reading, window: Window) -> list[Change]:
     ]
 
 
-def _cell(window: Window, number: int) -> datetime:
-    return window.starts_at + number * window.cell
-
-
-def _totals(sums: Sums, timing: Mapping[Any, Timing]) -> Totals:
-    return Totals(
-        calls=sums.calls,
-        unchecked=sums.unchecked,
-        valid=sums.valid,
-        first_try=sums.first_try,
-        errors=sums.errors,
-        blocked=sums.blocked,
-        cancelled=sums.cancelled,
-        reached=sums.reached,
-        error_rate=sums.error_rate,
-        validity=sums.validity,
-        latency=timing.get(0, Timing()),
-        spend_nano_usd=sums.spend,
-        unpriced_calls=sums.unpriced,
-        wasted_nano_usd=sums.wasted,
-        cost_per_valid_nano_usd=sums.cost_per_valid,
-        estimated_calls=sums.estimated,
-        input_tokens=sums.input_tokens,
-        cached_tokens=sums.cached_tokens,
-        output_tokens=sums.output_tokens,
-    )
-
-
-def _series(
-    window: Window, cube: Sequence[CubeRow], timing: Mapping[int, Timing], before: Mapping[int, Timing]
-) -> Frame:
-    buckets = grouped(cube, lambda row: row.bucket)
+def _series(now: _Slice, before: _Slice) -> Frame:
     rows: list[Sequence[Any]] = []
-    for number in range(window.buckets):
-        sums, timed = buckets.get(number, Sums()), timing.get(number, Timing())
+    for number in range(now.window.buckets):
+        some, timed = now.buckets.get(number, CallFigures()), now.timing.get(number, Timing())
         rows.append(
             (
-                window.starts_at + number * window.bucket,
-                *(sums.calls, sums.valid, sums.errors, sums.blocked, sums.cancelled, sums.error_rate, sums.validity),
-                *(timed.timed, timed.p50, timed.p95, timed.p99, before.get(number, Timing()).p95),
-                usd(sums.spent),
-                usd(sums.cost_per_valid),
-                sums.input_tokens + sums.output_tokens,
+                now.window.bucket_at(number),
+                *(some.calls, some.valid, some.errors, some.blocked, some.cancelled),
+                *(some.error_rate, some.validity),
+                *(timed.timed, timed.p50, timed.p95, timed.p99, before.timing.get(number, Timing()).p95),
+                usd(some.spent),
+                usd(some.cost_per_valid),
+                some.tokens,
             )
         )
     counts = ("calls", "valid", "errors", "blocked", "cancelled")
@@ -261,42 +216,53 @@ def _series(
     return frame(("at", *counts, *figures), rows)
 
 
-def _heat(window: Window, cube: Sequence[CubeRow], name_of: Callable[[str], str]) -> Frame:
-    per_cell = window.cell // window.bucket
-    cells = grouped(cube, lambda row: (row.bucket // per_cell, row.tenant_id))
-    tenants = grouped(cube, lambda row: row.tenant_id).items()
-    worst = sorted(tenants, key=lambda one: (-one[1].errors, -one[1].ended, one[0]))[:MOST_HEATED]
-    drawn = {tenant for tenant, _ in worst}
+def _spend(now: _Slice, shown: Mapping[tuple[int, str], CallFigures]) -> Frame:
+    window, name_of = now.window, now.reading.name_of
+    rows = [(window.cell_at(cell), name_of(tenant), usd(some.spent)) for (cell, tenant), some in shown.items()]
+    per_cell, left = window.cell // window.bucket, defaultdict[int, int](int)
+    for number, figures in now.buckets.items():
+        left[number // per_cell] += figures.spent
+    for (cell, _), figures in shown.items():
+        left[cell] -= figures.spent
+    rows += [(window.cell_at(cell), OTHER_TENANTS, usd(spent)) for cell, spent in left.items() if spent]
+    return frame(("at", "tenant", "usd"), sorted(rows))
+
+
+def _worst(tenants: Mapping[str, CallFigures]) -> list[str]:
+    return sorted(tenants, key=lambda one: (-tenants[one].errors, -tenants[one].ended, one))[:MOST_HEATED]
+
+
+def _heat(now: _Slice, tenants: Mapping[str, CallFigures], shown: Mapping[tuple[int, str], CallFigures]) -> Frame:
+    drawn = {*_worst(tenants)}
     rows = (
-        (_cell(window, cell), name_of(tenant), sums.error_rate, sums.ended, sums.errors)
-        for (cell, tenant), sums in cells.items()
-        if sums.ended and tenant in drawn
+        (now.window.cell_at(cell), now.reading.name_of(tenant), some.error_rate, some.ended, some.errors)
+        for (cell, tenant), some in sorted(shown.items())
+        if some.ended and tenant in drawn
     )
     return frame(("at", "tenant", "error_rate", "ended", "errors"), rows)
 
 
 def _tenants(
-    window: Window,
-    cube: Sequence[CubeRow],
-    timing: Mapping[str, Timing],
+    now: _Slice,
+    tenants: Mapping[str, CallFigures],
+    followed: Sequence[str],
+    shown: Mapping[tuple[int, str], CallFigures],
     budgets: Mapping[str, BudgetLine],
-    name_of: Callable[[str], str],
 ) -> Frame:
-    per_cell = window.cell // window.bucket
-    trends: defaultdict[str, list[int]] = defaultdict(lambda: [0] * window.cells)
-    for row in cube:
-        trends[row.tenant_id][row.bucket // per_cell] += row.calls
-    tenants = grouped(cube, lambda row: row.tenant_id)
+    latencies = now.latencies(followed)
+    trends: dict[str, list[int]] = {one: [0] * now.window.cells for one in followed}
+    for (cell, tenant), some in shown.items():
+        trends[tenant][cell] += some.calls
     rows: list[Sequence[Any]] = []
     for tenant in tenants.keys() | budgets.keys():
-        sums, timed = tenants.get(tenant, Sums()), timing.get(tenant, Timing())
+        some, timed = tenants.get(tenant, CallFigures()), latencies.get(tenant, Timing())
         budget = budgets.get(tenant)
         limit, spent = (budget.limit_nano_usd, budget.spent_nano_usd) if budget else (None, 0)
         rows.append(
             (
-                *(tenant, name_of(tenant), sums.calls, timed.timed, timed.p95),
-                *(sums.error_rate, sums.validity, usd(sums.spend), sums.unpriced),
-                *(usd(limit), spent / limit if limit else None, trends[tenant]),
+                *(tenant, now.reading.name_of(tenant), some.calls, timed.timed, timed.p95),
+                *(some.error_rate, some.validity, usd(some.spend), some.unpriced_calls),
+                *(usd(limit), spent / limit if limit else None, trends.get(tenant, [0] * now.window.cells)),
             )
         )
     rows.sort(key=lambda row: (-(row[7] or 0), -row[2], row[1]))
@@ -307,8 +273,10 @@ def _tenants(
 def _fields(rows: Sequence[Any]) -> Frame:
     merged: defaultdict[tuple[str, int | None, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for schema, version, path, kind, errors, repaired in rows:
-        sums = merged[schema, version, _POSITION.sub("[*]", path), kind]
-        sums[0] += errors
-        sums[1] += repaired
+        counts = merged[schema, version, _POSITION.sub("[*]", path), kind]
+        counts[0] += errors
+        counts[1] += repaired
     worst = sorted(merged.items(), key=lambda pair: (-pair[1][0], pair[0][0], pair[0][2]))[:_MOST_FIELDS]
-    return frame(("schema", "version", "path", "type", "errors", "repaired"), ((*key, *sums) for key, sums in worst))
+    return frame(
+        ("schema", "version", "path", "type", "errors", "repaired"), ((*key, *counts) for key, counts in worst)
+    )

@@ -13,10 +13,6 @@ def listed(outcomes: Iterable[Outcome]) -> str:
     return ", ".join(f"'{outcome.value}'" for outcome in sorted(outcomes))
 
 
-BY_BUCKET = "(g.started_at - :origin) / :width"
-BY_TENANT = "g.tenant_id"
-ALTOGETHER = "0"
-
 KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
         g.cost_nano_usd,
         (SELECT CAST(SUM(a.cost_nano_usd) AS BIGINT) FROM attempt a WHERE a.generation_id = g.id)
@@ -24,27 +20,6 @@ KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
 """What is known of a call's cost: its own sum or, where an attempt is unpriced, the sum of those that are priced."""
 
 COUNTED = f"SUM(CASE WHEN {SUPERSEDED} THEN 0 ELSE 1 END)"
-REACHED = f"SUM(CASE WHEN g.attempts > 0 AND NOT {SUPERSEDED} THEN 1 ELSE 0 END)"
-SUMS = f"""{COUNTED} AS calls,
-    {REACHED} AS reached,
-    SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
-    COUNT({KNOWN}) AS known,
-    CAST(COALESCE(SUM({KNOWN}), 0) AS BIGINT) AS spent,
-    CAST(SUM(g.wasted_nano_usd) AS BIGINT) AS wasted,
-    SUM(CASE WHEN g.cost_nano_usd IS NOT NULL OR g.attempts = 0 THEN 1 ELSE 0 END) AS priced,
-    CAST(COALESCE(SUM(g.cost_nano_usd), 0) AS BIGINT) AS priced_spent,
-    SUM(CASE WHEN g.estimated THEN 1 ELSE 0 END) AS estimated,
-    CAST(SUM(g.input_tokens) AS BIGINT) AS input_tokens,
-    CAST(SUM(g.cached_tokens) AS BIGINT) AS cached_tokens,
-    CAST(SUM(g.output_tokens) AS BIGINT) AS output_tokens"""
-"""Calls are counted once, as the last of their chain; money and tokens are those of every generation."""
-CUBE = """
-SELECT {bucket} AS bucket, g.tenant_id, g.outcome,
-    {sums}
-FROM generation g
-WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
-GROUP BY 1, 2, 3
-""".replace("{sums}", SUMS).replace("{bucket}", BY_BUCKET)
 BEFORE_NEWEST = """
 SELECT g.started_at FROM generation g
 WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
@@ -52,13 +27,6 @@ ORDER BY g.started_at DESC
 LIMIT 1 OFFSET :most
 """
 """When the newest call began that is not among so many newest; read from the index of calls by time alone."""
-BY_VERSION = """
-SELECT g.schema_name, g.schema_version, g.outcome,
-    {sums}
-FROM generation g
-WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.schema_version IS NOT NULL {tenant}
-GROUP BY 1, 2, 3
-""".replace("{sums}", SUMS)
 VERSION_ROUTES = """
 SELECT g.schema_version, g.route, {counted} AS calls
 FROM generation g
@@ -67,25 +35,6 @@ WHERE g.started_at >= :starts_at AND g.started_at < :ends_at
 GROUP BY 1, 2
 ORDER BY 1, 3 DESC, 2
 """.replace("{counted}", COUNTED)
-# Exact, by nearest rank: the rank of q percent among n is the smallest whole number not below n * q / 100.
-PERCENTILES = """
-SELECT part, timed,
-    MAX(CASE WHEN place = (timed * 50 + 99) / 100 THEN duration_ms END) AS p50,
-    MAX(CASE WHEN place = (timed * 95 + 99) / 100 THEN duration_ms END) AS p95,
-    MAX(CASE WHEN place = (timed * 99 + 99) / 100 THEN duration_ms END) AS p99
-FROM (
-    SELECT part, duration_ms,
-        ROW_NUMBER() OVER (PARTITION BY part ORDER BY duration_ms) AS place,
-        COUNT(*) OVER (PARTITION BY part) AS timed
-    FROM (
-        SELECT {part} AS part, g.duration_ms
-        FROM generation g
-        WHERE g.started_at >= :starts_at AND g.started_at < :ends_at AND g.attempts > 0 {tenant}
-    ) AS chosen
-) AS ranked
-GROUP BY part, timed
-"""
-
 BUDGETS = """
 SELECT b.id, b.tenant_id, t.timezone, b.period, b.mode, b.starts_at, b.ends_at, b.limit_nano_usd,
     (

@@ -104,6 +104,12 @@ class Reading:
         return found
 
     @cached_property
+    def rolled_from(self) -> int:
+        """Since when calls are in the rollups, in microseconds since 1970; older ones are read from the calls."""
+        found = self._connection.exec_driver_sql("SELECT built_from FROM rollup_state").scalar()
+        return int(found or 0)
+
+    @cached_property
     def tenants(self) -> Mapping[str, TenantFacts]:
         """The name and the time zone of each tenant that may be seen, by its id."""
         sql = "SELECT t.id, t.name, t.timezone FROM tenant t WHERE 1 = 1 {tenant}"

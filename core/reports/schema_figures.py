@@ -8,15 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.clock import from_micros, micros
-from core.reports.cube import CubeRow, Sums
-from core.reports.overview import Timing
-from core.reports.queries import BEFORE_NEWEST, BY_VERSION, PERCENTILES, VERSION_ROUTES
+from core.reports.percentiles import Timing, timings
+from core.reports.queries import BEFORE_NEWEST, VERSION_ROUTES
 from core.reports.reading import Reading
+from core.reports.sums import SumQuestion, figures_by, slots
 from core.reports.windows import Window
+from core.rollups.facets import SCHEMA
 
 _UNTIMED = Timing()
-_OF_ONE = "AND g.schema_version IS NOT NULL AND g.schema_name = :name_0 {tenant}"
-_TIMES = PERCENTILES.replace("{part}", "g.schema_version").replace("{tenant}", _OF_ONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,26 +55,26 @@ def newest_of(reading: Reading, window: Window, most: int, names: Sequence[str] 
 
 
 def schema_figures(
-    reading: Reading, window: Window, names: Sequence[str] | None = None, *, is_timed: bool = False
+    reading: Reading, window: Window, now: int, names: Sequence[str] | None = None, *, is_timed: bool = False
 ) -> Sequence[VersionFigures]:
     """Return how each version fared that was called in *window*, by name, newest first.
 
-    Of every schema, or of those with these *names*, which are read by the index of calls by schema. *is_timed* adds
-    latency and routes; there is one name then.
+    Of every schema, or of those with these *names*. *is_timed* adds latency and routes; there is one name then.
     """
     if names is not None and not names:
         return []
-    sql, bound = _among(BY_VERSION, names)
-    bound |= {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
-    found: defaultdict[tuple[str, int], Sums] = defaultdict(Sums)
-    times: dict[int, Timing] = {}
+    asked = SumQuestion(window=window, facet=SCHEMA, by=("value", "detail"), values=names)
+    found = {
+        (name, int(version)): figures for (name, version), figures in figures_by(reading, asked, now).items() if version
+    }
+    times: Mapping[Any, Timing] = {}
     routes: defaultdict[int, dict[str, int]] = defaultdict(dict)
     if is_timed:
-        times = {row[0]: Timing(*row[1:]) for row in reading.rows(_TIMES, bound)}
-        for version, route, calls in reading.rows(VERSION_ROUTES, bound):
+        times = timings(slots(reading, replace(asked, by=("detail",)), now))
+        sql, bound = _among(VERSION_ROUTES, names)
+        bound |= {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
+        for version, route, calls in reading.rows(sql, bound):
             routes[version][route] = calls
-    for name, version, outcome, *sums in reading.rows(sql, bound):
-        found[name, version].add(CubeRow(0, "", outcome, *sums))
     return [
         VersionFigures(
             schema=name,
@@ -86,9 +85,9 @@ def schema_figures(
             blocked=sums.blocked,
             spend_nano_usd=sums.spend,
             cost_per_valid_nano_usd=sums.cost_per_valid,
-            unpriced=sums.unpriced,
-            estimated=sums.estimated,
-            latency=times.get(version, Timing()),
+            unpriced=sums.unpriced_calls,
+            estimated=sums.estimated_calls,
+            latency=times.get(str(version), Timing()),
             routes=routes.get(version, {}),
         )
         for (name, version), sums in sorted(found.items(), key=lambda pair: (pair[0][0], -pair[0][1]))

@@ -7,18 +7,21 @@ every page, export and answer that asks for one window gets one number.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from core.clock import from_micros, micros
 from core.pricing import MOST_NAMES, other_names, usd
 from core.reports.frames import Frame, frame
+from core.reports.measures import CallFigures
 from core.reports.reading import Reading
-from core.reports.spend_figures import AttemptCell, CallCell, SpendFigures, by, by_model, total
-from core.reports.spend_queries import DISCARDED, VERIFIED, attempts, calls, served
+from core.reports.spend_over_time import MOST_STACKED, over_time
+from core.reports.spend_queries import TIER_SUMS, VERIFIED, served
+from core.reports.sums import SumQuestion, dearest, figures_by
 from core.reports.windows import Window
+from core.rollups.facets import DISCARDED, MODEL, SCHEMA
 from core.schemas import version_name, version_of
 
 COLUMNS = (
@@ -38,7 +41,7 @@ class Line:
     """Identifies the row: a tenant's id, ``provider/model``, or ``schema v3``."""
     names: tuple[Any, ...]
     """What the table calls it, in the columns of its kind."""
-    figures: SpendFigures
+    figures: CallFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ class Spend:
 
     window: Window
     as_of: datetime
-    total: SpendFigures
+    total: CallFigures
     tenants: Sequence[Line]
     """The biggest spender first; so are the next two."""
     models: Sequence[Line]
@@ -71,7 +74,8 @@ class Spend:
     reasons: Sequence[Reason]
     """Why attempts were thrown away, the dearest first."""
     over_time: Frame
-    """Per cell, tenant, schema and model: ``at tenant schema model useful discarded usd``, in dollars."""
+    """Per cell and tenant, per cell and schema, and per cell and model: ``at kind name useful discarded usd``, in
+    dollars; of each *kind* all of the spend, of those that spent most one by one and of the others together."""
 
     def frame(self, kind: str) -> Frame:
         """Return the table of *kind* (``tenants``, ``models`` or ``schemas``), for showing and for an export."""
@@ -112,43 +116,84 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 
 def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[str] = ()) -> Spend:
     """Answer *window* for the tenants that *reading* sees. The models *routed* have lines of their own in any case."""
-    called, attempted, names = _cells(reading, window, routed)
-    schemas = by(called, attempted, _schema_of, _schema_of)
+    now = micros(as_of)
+    tenants = figures_by(reading, SumQuestion(window=window, by=("tenant_id",)), now)
+    named = SumQuestion(window=window, facet=SCHEMA, by=("value", "detail"))
+    schemas = figures_by(reading, named, now)
+    recorded = {key: _schema(*key) for key in schemas}
+    versions: defaultdict[tuple[str, int | None], CallFigures] = defaultdict(CallFigures)
+    for key, figures in schemas.items():
+        versions[recorded[key]].count_in(figures)
+    found, others, count = dearest(reading, replace(named, facet=MODEL), now, MOST_NAMES, sorted(routed))
+    models = {f"{provider}/{model}": figures for (provider, model), figures in found.items()}
+    total = CallFigures()
+    for figures in tenants.values():
+        total.count_in(figures)
+    by_tenant = _sorted(Line(key=key, names=(reading.name_of(key),), figures=one) for key, one in tenants.items())
+    by_model = _sorted(Line(key=key, names=(key,), figures=figures) for key, figures in models.items())
+    by_schema = _sorted(
+        Line(key=version_name(name or "inline", version), names=(name, version), figures=figures)
+        for (name, version), figures in versions.items()
+    )
+    shown_schemas = {one.names: one.key for one in by_schema[:MOST_STACKED]}
+    shown_models = {(provider, model): f"{provider}/{model}" for provider, model in found}
+    first_models = {one.key for one in by_model[:MOST_STACKED]}
+    over = over_time(
+        reading,
+        window,
+        now,
+        tenants=[one.key for one in by_tenant[:MOST_STACKED]],
+        schemas={key: shown_schemas[one] for key, one in recorded.items() if one in shown_schemas},
+        models={key: name for key, name in shown_models.items() if name in first_models},
+    )
+    if count:
+        by_model.append(Line(key=other_names(count), names=(other_names(count),), figures=others))
     return Spend(
         window=window,
         as_of=as_of,
-        total=total(called, attempted),
-        tenants=_sorted(
-            Line(key=key, names=(reading.name_of(key),), figures=figures)
-            for key, figures in by(called, attempted, lambda row: row.tenant_id, lambda row: row.tenant_id).items()
-        ),
-        models=sorted(
-            _sorted(
-                Line(key=key, names=(key,), figures=figures) for key, figures in by_model(called, attempted).items()
-            ),
-            key=lambda line: line.key == names,
-        ),
-        schemas=_sorted(
-            Line(key=version_name(name or "inline", version), names=(name, version), figures=figures)
-            for (name, version), figures in schemas.items()
-        ),
-        reasons=_reasons(reading, window, [row.model for row in attempted], names),
-        over_time=_over_time(window, attempted, reading.name_of),
+        total=total,
+        tenants=by_tenant,
+        models=by_model,
+        schemas=by_schema,
+        reasons=_reasons(figures_by(reading, replace(named, facet=DISCARDED), now), models, other_names(count)),
+        over_time=over,
     )
 
 
 def tier_lines(reading: Reading, window: Window) -> list[Line]:
     """Return what was bought in each service tier and region, the dearest first; nothing where all was the usual."""
-    sql = served(reading.word_of("a.billing", "tier"), reading.word_of("a.billing", "geo"))
-    found = by_model([], (AttemptCell(*row) for row in _asked(reading, sql, window, {})))
-    if found.keys() <= {" "}:
+    rows = reading.rows(
+        served(reading.word_of("a.billing", "tier"), reading.word_of("a.billing", "geo")), bounds(window)
+    )
+    found = {(tier, geo): CallFigures(**dict(zip(TIER_SUMS, sums, strict=True))) for tier, geo, *sums in rows}
+    if found.keys() <= {("", "")}:
         return []
-    names = {key: (key.partition(" ")[0], key.partition(" ")[2]) for key in found}
-    return _sorted(Line(key=_served(*names[key]), names=names[key], figures=figures) for key, figures in found.items())
+    return _sorted(Line(key=_served(*names), names=names, figures=figures) for names, figures in found.items())
 
 
 def _served(tier: str, geo: str) -> str:
     return f"{tier or 'standard'}, in {geo}" if geo else tier or "standard"
+
+
+def _schema(name: str, version: str) -> tuple[str, int | None]:
+    return version_of(name, int(version) if version else None)
+
+
+def _reasons(found: Mapping[tuple[str, str], CallFigures], models: Collection[str], others: str) -> list[Reason]:
+    merged: defaultdict[tuple[str, str], CallFigures] = defaultdict(CallFigures)
+    for (reason, model), figures in found.items():
+        merged[reason, model if model in models else others].count_in(figures)
+    reasons = [
+        Reason(
+            reason=reason,
+            model=model,
+            attempts=figures.discarded_attempts,
+            nano_usd=figures.discarded,
+            unpriced=figures.unpriced_attempts,
+        )
+        for (reason, model), figures in merged.items()
+    ]
+    return sorted(reasons, key=lambda one: (-one.nano_usd, -one.attempts, one.reason, one.model))
 
 
 def verified(reading: Reading) -> Verified | None:
@@ -175,81 +220,17 @@ def lines_frame(kind: str, lines: Sequence[Line]) -> Frame:
     return frame((*HEADS[kind], *COLUMNS), ((*line.names, *_figures(line.figures)) for line in lines))
 
 
-def _schema_of(row: CallCell | AttemptCell) -> tuple[str, int | None]:
-    return version_of(row.schema, row.version)
-
-
 def bounds(window: Window) -> dict[str, Any]:
     """Return the parameters that choose the calls of a window."""
     return {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
 
 
-def _asked(reading: Reading, sql: str, window: Window, more: Mapping[str, Any]) -> Sequence[Any]:
-    bound = bounds(window) | dict(more)
-    if ":width" in sql:
-        bound["width"] = window.cell // timedelta(microseconds=1)
-    return reading.rows(sql, bound)
-
-
-def _cells(reading: Reading, window: Window, routed: Collection[str]) -> tuple[list[CallCell], list[AttemptCell], str]:
-    """Return cells of calls and of attempts, and what the names are called that have none of their own."""
-    bound = {f"known_{place}": name for place, name in enumerate(sorted(routed))}
-    known = f"CASE WHEN c.model IN ({_listed(bound)}) THEN 1 ELSE 0 END"
-    bound |= {"most_names": MOST_NAMES}
-    called, attempted = (_asked(reading, sql(known), window, bound) for sql in (calls, attempts))
-    others = other_names(max((rows[0].others for rows in (called, attempted) if rows), default=0))
-    given, asked = CallCell._fields.index("given_by"), AttemptCell._fields.index("model")
-    return (
-        [CallCell(*_named(row, given, others)) for row in called],
-        [AttemptCell(*_named(row, asked, others)) for row in attempted],
-        others,
-    )
-
-
-def _named(row: Sequence[Any], at: int, others: str) -> Sequence[Any]:
-    """Return a row without its last value, the names that have no cells; with *others* in the place of each of them."""
-    return row[:-1] if row[at] != "" else (*row[:at], others, *row[at + 1 : -1])
-
-
-def _listed(bound: Mapping[str, Any]) -> str:
-    return ", ".join(f":{name}" for name in bound) or "NULL"
-
-
-def _reasons(reading: Reading, window: Window, models: Sequence[str], others: str) -> list[Reason]:
-    shown = {f"shown_{place}": name for place, name in enumerate(sorted({*models}))}
-    rows = _asked(reading, DISCARDED.replace("{shown}", _listed(shown)), window, shown)
-    found = [
-        Reason(reason=reason, model=model or others, attempts=attempted, nano_usd=spent, unpriced=unpriced)
-        for reason, model, attempted, spent, unpriced in rows
-    ]
-    return sorted(found, key=lambda one: (-one.nano_usd, -one.attempts, one.reason, one.model))
-
-
-def _over_time(window: Window, attempts: Sequence[AttemptCell], name_of: Callable[[str], str]) -> Frame:
-    cells: defaultdict[tuple[int, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for row in attempts:
-        sums = cells[row.cell, row.tenant_id, version_name(*_schema_of(row)) or "inline", row.model]
-        sums[0] += row.spent - row.discarded
-        sums[1] += row.discarded
-    return frame(
-        ("at", "tenant", "schema", "model", "useful", "discarded", "usd"),
-        (
-            (
-                window.starts_at + cell * window.cell,
-                *(name_of(tenant), schema, model),
-                *(usd(useful), usd(discarded), usd(useful + discarded)),
-            )
-            for (cell, tenant, schema, model), (useful, discarded) in sorted(cells.items())
-        ),
-    )
-
-
-def _figures(figures: SpendFigures) -> tuple[Any, ...]:
+def _figures(figures: CallFigures) -> tuple[Any, ...]:
     return (
         *(figures.calls, figures.valid, figures.attempts, figures.discarded_attempts),
         *(usd(figures.spend), usd(figures.useful), usd(figures.discarded), figures.discarded_share),
         *(usd(figures.cost_per_valid), figures.unpriced_calls, figures.unpriced_attempts),
-        *(figures.estimated_calls, usd(figures.estimated)),
+        *(figures.estimated_calls, usd(figures.estimated_spent)),
         *(figures.input_tokens, figures.cached_tokens, figures.cache_write_tokens),
         *(figures.output_tokens, figures.reasoning_tokens, figures.hit_rate, usd(figures.cache_saved)),
         *(figures.answers, figures.answer_rate, usd(figures.answers_saved), figures.spend, figures.discarded),

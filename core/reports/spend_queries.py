@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from core.budgets import Scope
-from core.reports.queries import COUNTED, KNOWN, REACHED, listed
+from core.reports.queries import KNOWN, listed
 from core.reports.reask_chains import SUPERSEDED_AT_THE_SAME
 from core.tables import SUCCESSFUL, VALID, Outcome
 
@@ -15,44 +13,27 @@ _USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCES
 _VALID = f"a.outcome IN ({listed(VALID)}) AND g.outcome IN ({listed(VALID)})"
 _UNPRICED = "a.cost_nano_usd IS NULL AND a.input_tokens IS NOT NULL"
 _WINDOW = "g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}"
-_CELL = "(g.started_at - :starts_at) / :width"
 
-_CALL_FIGURES = ("calls", "reached", "unpriced", "known", "priced", "priced_spent", "estimated", "saved")
-_CALL_CELLS = f"""
-SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, g.outcome,
-    CASE WHEN g.outcome = '{Outcome.CACHE_HIT.value}' THEN g.provider || '/' || g.model END AS model,
-    {COUNTED} AS calls,
-    {REACHED} AS reached,
-    SUM(CASE WHEN g.attempts > 0 AND g.cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
-    COUNT({KNOWN}) AS known,
-    SUM(CASE WHEN g.cost_nano_usd IS NOT NULL OR g.attempts = 0 THEN 1 ELSE 0 END) AS priced,
-    CAST(COALESCE(SUM(g.cost_nano_usd), 0) AS BIGINT) AS priced_spent,
-    SUM(CASE WHEN g.estimated THEN 1 ELSE 0 END) AS estimated,
-    CAST(SUM(g.saved_nano_usd) AS BIGINT) AS saved
-FROM generation g
-WHERE {_WINDOW}
-GROUP BY 1, 2, 3, 4, 5, 6
-"""
-
-_ATTEMPT_FIGURES = (
-    "calls", "attempts", "useful", "valid", "valid_priced", "spent", "unchecked_spent", "discarded", "unpriced",
-    "unpriced_calls", "estimated", "estimated_calls", "estimated_spent", "cache_saved", "input_tokens", "cached_tokens",
-    "cache_write_tokens", "output_tokens", "reasoning_tokens",
+TIER_SUMS = (
+    "calls", "attempts", "discarded_attempts", "valid", "priced_valid", "spent", "priced_spent", "discarded",
+    "unpriced_attempts", "unpriced_calls", "estimated_attempts", "estimated_calls", "estimated_spent", "cache_saved",
+    "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "known_calls",
 )  # fmt: skip
-_ATTEMPT_CELLS = f"""
-SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, a.provider || '/' || a.model AS model,
+"""The sums that stand behind tier and region."""
+_SERVED = f"""
+SELECT {{tier}} AS tier, {{geo}} AS geo,
     COUNT(DISTINCT CASE WHEN {SUPERSEDED_AT_THE_SAME} THEN NULL ELSE a.generation_id END) AS calls,
     COUNT(*) AS attempts,
-    SUM(CASE WHEN {_USEFUL} THEN 1 ELSE 0 END) AS useful,
+    SUM(CASE WHEN {_USEFUL} THEN 0 ELSE 1 END) AS discarded_attempts,
     SUM(CASE WHEN {_VALID} THEN 1 ELSE 0 END) AS valid,
-    SUM(CASE WHEN a.cost_nano_usd IS NOT NULL AND {_VALID} THEN 1 ELSE 0 END) AS valid_priced,
+    SUM(CASE WHEN a.cost_nano_usd IS NOT NULL AND {_VALID} THEN 1 ELSE 0 END) AS priced_valid,
     CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
-    CAST(COALESCE(SUM(CASE WHEN g.outcome = '{Outcome.UNCHECKED.value}' THEN a.cost_nano_usd END), 0) AS BIGINT)
-        AS unchecked_spent,
+    CAST(COALESCE(SUM(CASE WHEN g.outcome <> '{Outcome.UNCHECKED.value}' THEN a.cost_nano_usd END), 0) AS BIGINT)
+        AS priced_spent,
     CAST(COALESCE(SUM(CASE WHEN {_USEFUL} THEN 0 ELSE a.cost_nano_usd END), 0) AS BIGINT) AS discarded,
-    SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced,
+    SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced_attempts,
     COUNT(DISTINCT CASE WHEN {_UNPRICED} THEN a.generation_id END) AS unpriced_calls,
-    SUM(CASE WHEN a.estimated THEN 1 ELSE 0 END) AS estimated,
+    SUM(CASE WHEN a.estimated THEN 1 ELSE 0 END) AS estimated_attempts,
     COUNT(DISTINCT CASE WHEN a.estimated THEN a.generation_id END) AS estimated_calls,
     CAST(COALESCE(SUM(CASE WHEN a.estimated THEN a.cost_nano_usd END), 0) AS BIGINT) AS estimated_spent,
     CAST(SUM(a.cache_saved_nano_usd) AS BIGINT) AS cache_saved,
@@ -60,78 +41,18 @@ SELECT {_CELL} AS cell, g.tenant_id, g.schema_name, g.schema_version, a.provider
     CAST(COALESCE(SUM(a.cached_tokens), 0) AS BIGINT) AS cached_tokens,
     CAST(COALESCE(SUM(a.cache_write_tokens), 0) AS BIGINT) AS cache_write_tokens,
     CAST(COALESCE(SUM(a.output_tokens), 0) AS BIGINT) AS output_tokens,
-    CAST(COALESCE(SUM(a.reasoning_tokens), 0) AS BIGINT) AS reasoning_tokens
+    CAST(COALESCE(SUM(a.reasoning_tokens), 0) AS BIGINT) AS reasoning_tokens,
+    SUM(CASE WHEN {_UNPRICED} THEN 0 ELSE 1 END) AS known_calls
 FROM generation g JOIN attempt a ON a.generation_id = g.id
 WHERE {_WINDOW}
-GROUP BY 1, 2, 3, 4, 5
-"""
-
-
-# A caller may ask for any name, so there may be as many names as calls. Those that are known have cells of their own,
-# and of the others the first so many by *first*; the rest share the name '', beside which stands how many they are. It
-# is one look at the calls, and the cells are few, however many names were invented.
-_FOLDED = """
-WITH cells AS ({cells}),
-names AS (
-    SELECT n.model,
-        CASE WHEN n.is_known = 1 OR n.place <= :most_names THEN 1 ELSE 0 END AS is_shown
-    FROM (
-        SELECT c.model, {known} AS is_known,
-            ROW_NUMBER() OVER (PARTITION BY {known} ORDER BY SUM(c.{first}) DESC, SUM(c.calls) DESC, c.model) AS place
-        FROM cells c
-        WHERE c.model IS NOT NULL
-        GROUP BY c.model
-    ) n
-)
-SELECT {heads},
-    CASE WHEN n.is_shown = 0 THEN '' ELSE c.model END AS model,
-    {figures},
-    (SELECT COUNT(*) FROM names WHERE is_shown = 0) AS others
-FROM cells c LEFT JOIN names n ON n.model = c.model
-GROUP BY {heads}, CASE WHEN n.is_shown = 0 THEN '' ELSE c.model END
+GROUP BY 1, 2
 """
 
 
 def served(tier: str, geo: str) -> str:
-    """Return the question for cells of attempts by service tier and region, which these read; both before a blank."""
-    asked = "a.provider || '/' || a.model AS model"
-    return _ATTEMPT_CELLS.replace(asked, f"{tier} || ' ' || {geo} AS model")
+    """Return the question for sums of attempts by service tier and region, which these read."""
+    return _SERVED.replace("{tier}", tier).replace("{geo}", geo)
 
-
-def _folded(cells: str, heads: str, figures: Sequence[str], first: str, known: str) -> str:
-    summed = ",\n    ".join(f"CAST(SUM(c.{name}) AS BIGINT) AS {name}" for name in figures)
-    parts = {"{cells}": cells, "{heads}": heads, "{figures}": summed, "{first}": first, "{known}": known}
-    sql = _FOLDED
-    for part, text in parts.items():
-        sql = sql.replace(part, text)
-    return sql
-
-
-def calls(known: str) -> str:
-    """Return the question for cells of calls; *known* is a condition on ``c.model`` in SQL, as 1 or 0."""
-    heads = "c.cell, c.tenant_id, c.schema_name, c.schema_version, c.outcome"
-    return _folded(_CALL_CELLS, heads, _CALL_FIGURES, "saved", known)
-
-
-def attempts(known: str) -> str:
-    """Return the question for cells of attempts; *known* is a condition on ``c.model`` in SQL, as 1 or 0."""
-    return _folded(
-        _ATTEMPT_CELLS, "c.cell, c.tenant_id, c.schema_name, c.schema_version", _ATTEMPT_FIGURES, "spent", known
-    )
-
-
-# Why attempts were in vain: how they ended themselves or, where nothing was wrong with them, how their call did. Models
-# that have no cells of their own share the name ''.
-DISCARDED = f"""
-SELECT CASE WHEN a.outcome IN ({listed(SUCCESSFUL)}) THEN g.outcome ELSE a.outcome END AS reason,
-    CASE WHEN a.provider || '/' || a.model IN ({{shown}}) THEN a.provider || '/' || a.model ELSE '' END AS model,
-    COUNT(*) AS attempts,
-    CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
-    SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced
-FROM generation g JOIN attempt a ON a.generation_id = g.id
-WHERE {_WINDOW} AND NOT ({_USEFUL})
-GROUP BY 1, 2
-"""
 
 # Entries of the tenant-wide account that the attempts of these calls made, whatever their kind, corrections included.
 LEDGER = f"""

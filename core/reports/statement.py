@@ -16,9 +16,9 @@ from core.budgets.periods import Period, period_around
 from core.errors import Invalid
 from core.pricing import usd
 from core.reports.frames import Frame, frame
+from core.reports.measures import CallFigures
 from core.reports.reading import Reading
 from core.reports.spend import COLUMNS, Line, bounds, spend, tier_lines
-from core.reports.spend_figures import SpendFigures
 from core.reports.spend_queries import LEDGER, OUTSIDE
 from core.reports.windows import Window
 
@@ -38,7 +38,7 @@ class Statement:
     starts_at: datetime
     ends_at: datetime
     as_of: datetime
-    total: SpendFigures
+    total: CallFigures
     models: Sequence[Line]
     schemas: Sequence[Line]
     tiers: Sequence[Line]
@@ -149,16 +149,16 @@ def month_name(at: datetime, timezone: str) -> str:
     return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m}"
 
 
-def _row(figures: SpendFigures) -> tuple[object, ...]:
+def _row(figures: CallFigures) -> tuple[object, ...]:
     money = {
         "spend_usd": usd(figures.spend),
         "useful_usd": usd(figures.useful),
         "discarded_usd": usd(figures.discarded),
         "cost_per_valid_usd": usd(figures.cost_per_valid),
-        "estimated_usd": usd(figures.estimated),
+        "estimated_usd": usd(figures.estimated_spent),
         "cache_saved_usd": usd(figures.cache_saved),
         "answers_saved_usd": usd(figures.answers_saved),
     }
     row = (money[name] if name in money else getattr(figures, name) for name in _FIGURES)
-    exact = (figures.useful, figures.discarded, figures.estimated, figures.cache_saved, figures.answers_saved)
+    exact = (figures.useful, figures.discarded, figures.estimated_spent, figures.cache_saved, figures.answers_saved)
     return (*row, figures.spend, *exact)

@@ -57,20 +57,33 @@ class Window:
         zone: str = "UTC",
         before: tuple[datetime, datetime] | None = None,
     ) -> Window:
-        """Return the window from *starts_at* to *ends_at*, exactly; its cuts count from its start."""
+        """Return the window from *starts_at* to *ends_at*, exactly; its cuts count from :attr:`origin`."""
         length = ends_at - starts_at
         bucket, cell = next((bucket, cell) for longest, bucket, cell in _CUTS if length <= longest)
         return cls(starts_at=starts_at, ends_at=ends_at, bucket=bucket, cell=cell, zone=zone, before=before)
 
     @property
+    def origin(self) -> datetime:
+        """From where its buckets and cells count: the quarter of an hour in which it starts."""
+        return EPOCH + (self.starts_at - EPOCH) // QUARTER * QUARTER
+
+    @property
     def buckets(self) -> int:
         """How many buckets the window touches."""
-        return -((self.starts_at - self.ends_at) // self.bucket)
+        return -((self.origin - self.ends_at) // self.bucket)
 
     @property
     def cells(self) -> int:
         """How many cells the window touches."""
-        return -((self.starts_at - self.ends_at) // self.cell)
+        return -((self.origin - self.ends_at) // self.cell)
+
+    def bucket_at(self, number: int) -> datetime:
+        """Return when a bucket begins, counted from 0."""
+        return self.origin + number * self.bucket
+
+    def cell_at(self, number: int) -> datetime:
+        """Return when a cell begins, counted from 0."""
+        return self.origin + number * self.cell
 
     def previous(self) -> Window:
         """Return what it is compared with, cut alike: the same time its whole cells earlier, unless another is set.

@@ -83,8 +83,6 @@ _OF_GENERATION = {
     "answers": _flag(_IS_HIT),
     "answers_saved": _part(_IS_HIT, "g.saved_nano_usd"),
     "spent": f"CASE WHEN g.attempts > 0 THEN COALESCE(g.cost_nano_usd, {_SUM_KNOWN}, 0) ELSE 0 END",
-    "discarded": "g.wasted_nano_usd",
-    **{name: f"g.{name}" for name in _TOKENS},
 }
 _USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCESSFUL)})"
 _GAVE = f"a.outcome IN ({listed(VALID)}) AND {_IS_VALID}"
@@ -141,14 +139,13 @@ def facts(which: str) -> str:
 
     Its columns are :data:`HEADS`, then ``core.rollups.sums.NAMES``.
     """
-    tokens = ", ".join(f"g.{name}" for name in _TOKENS)
     dims = (
         "g.tenant_id, COALESCE(g.key_id, '') AS key_id, g.route, g.schema_name, "
         "COALESCE(CAST(g.schema_version AS VARCHAR(12)), '') AS schema_version"
     )
     chosen = f"""SELECT g.id, g.started_at / {MINUTE_MICROS} * {MINUTE_MICROS} AS at, {dims},
     COALESCE(g.provider, '') AS provider, COALESCE(g.model, '') AS model, g.outcome, g.error_code, g.attempts,
-    g.cost_nano_usd, g.wasted_nano_usd, {tokens}, g.estimated, g.saved_nano_usd, g.duration_ms, g.ttft_ms,
+    g.cost_nano_usd, g.estimated, g.saved_nano_usd, g.duration_ms, g.ttft_ms,
     CASE WHEN {superseded()} THEN 0 ELSE 1 END AS counted
 FROM generation g WHERE {which}"""
     own = "g.at, g.tenant_id, g.key_id, g.route, g.schema_name, g.schema_version"

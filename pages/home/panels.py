@@ -7,7 +7,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from core.reports import ENOUGH, MOST_HEATED, Change, Overview
+from core.reports import ENOUGH, MOST_HEATED, PERCENTILE_ERROR, Change, Overview
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.home import tables
@@ -55,7 +55,8 @@ def _latency(view: View) -> None:
     with layout.card(
         "Latency percentiles",
         key="latency_card",
-        help="From the door to the record, of calls that reached a provider. Exact percentiles. Pale where a point "
+        help="From the door to the record, of calls that reached a provider. At most "
+        f"{formats.percent(PERCENTILE_ERROR, 1)} off. Pale where a point "
         f"rests on fewer than {ENOUGH} calls. Dotted: the p95 of the period before. {_MARKS}{log}",
     ):
         picked = view.panels.latency.draw(key="latency_chart", picks=(marks.PICKED,))

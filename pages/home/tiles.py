@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.reports import ENOUGH, Overview, Totals
+from core.reports import ENOUGH, PERCENTILE_ERROR, Overview, Totals
 from pages.kit import formats
 from pages.kit.frames import Frame
 from pages.kit.tiles import Tile
@@ -50,10 +50,8 @@ def tiles(overview: Overview, before_that: str) -> list[Tile]:
         _spend(now, before, series, than),
         Tile(
             label="Cost per valid",
-            value=formats.UNKNOWN
-            if now.cost_per_valid_nano_usd is None
-            else formats.dollars(now.cost_per_valid_nano_usd),
-            delta=formats.change(now.cost_per_valid_nano_usd, before.cost_per_valid_nano_usd) if comparable else None,
+            value=formats.UNKNOWN if now.cost_per_valid is None else formats.dollars(now.cost_per_valid),
+            delta=formats.change(now.cost_per_valid, before.cost_per_valid) if comparable else None,
             better="inverse",
             trend=_known(series["cost_per_valid_usd"]),
             help="All spend per valid object, that of failed attempts included; only wholly priced calls count. "
@@ -74,7 +72,8 @@ def _latency(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
         better="inverse",
         trend=_known(series["p95"]),
         help="95 % of the calls that reached a provider took at most this long, from the door to the record, re-asks "
-        f"and fallbacks included. Exact, over {formats.plural(now.latency.timed, 'call')}.{than}",
+        f"and fallbacks included. At most "
+        f"{formats.percent(PERCENTILE_ERROR, 1)} off, over {formats.plural(now.latency.timed, 'call')}.{than}",
     )
 
 
@@ -88,8 +87,8 @@ def _spend(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
     tokens = f"Input {formats.short(now.input_tokens)} tokens ({formats.short(now.cached_tokens)} of them cached)"
     return Tile(
         label="Spend",
-        value=formats.dollars(now.spend_nano_usd),
-        delta=formats.change(now.spend_nano_usd, before.spend_nano_usd),
+        value=formats.dollars(now.spend),
+        delta=formats.change(now.spend, before.spend),
         beside=f"{formats.short(now.unpriced_calls)} unpriced" if now.unpriced_calls else None,
         better="off",
         trend=series["spend_usd"].tolist(),
@@ -100,9 +99,9 @@ def _spend(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
 
 
 def _wasted(now: Totals) -> str:
-    if not now.spend_nano_usd:
+    if not now.spend:
         return ""
-    share = formats.percent(now.wasted_nano_usd / now.spend_nano_usd)
+    share = formats.percent(now.discarded / now.spend)
     return f"{share} of the spend went to attempts that gave no valid object."
 
 

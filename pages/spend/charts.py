@@ -20,6 +20,7 @@ USES = {"Bought a valid object": "#2A93A8", "Thrown away": "#E0525F"}
 def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -> Mapping[str, Any] | None:
     """Draw what was spent per cell, stacked by *kind*, the biggest at the bottom; return the mark that was clicked."""
     over: Frame = found.over_time
+    over = over[over["kind"] == ("tenant" if kind == "use" else kind)]
     if kind == "use":
         parts = [
             over.assign(name=name, value=over[part]) for name, part in zip(USES, ("useful", "discarded"), strict=True)
@@ -27,11 +28,12 @@ def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -
         frame, names, colours = pd.concat(parts), tuple(USES), tuple(USES.values())
     else:
         if kind == "model":  # without its provider, which the legend has no room for
-            over = over.assign(model=[name.partition("/")[2] for name in over["model"]])
-        order = over.groupby(kind)["usd"].sum().sort_values(ascending=False).index.tolist()
+            over = over.assign(name=[name.partition("/")[2] or name for name in over["name"]])
+        spent = over.groupby("name")["usd"].sum().sort_values(ascending=False)
+        order: list[str] = [name for name in spent.index if name != charts.OTHERS]
         shown = order[: charts.MOST_TENANTS]
-        names = (*shown, charts.OTHERS) if len(order) > len(shown) else tuple(shown)
-        frame = over.assign(name=over[kind].where(over[kind].isin(shown), charts.OTHERS), value=over["usd"])
+        names = (*shown, charts.OTHERS) if len(spent) > len(shown) else tuple(shown)
+        frame = over.assign(name=over["name"].where(over["name"].isin(shown), charts.OTHERS), value=over["usd"])
         colours = ()
     frame = frame.groupby(["at", "name"], as_index=False)["value"].sum()
     frame = charts.stacked(frame, names)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from core.reports import INTERVAL, LEAST_DAYS, SpendFigures
+from core.reports import INTERVAL, LEAST_DAYS, CallFigures
 from pages.kit import formats
 from pages.kit.tiles import Tile
 from pages.spend.figures import Figures
 
 
-def missing(figures: SpendFigures) -> str | None:
+def missing(figures: CallFigures) -> str | None:
     """Return what a sum does not hold, or holds as an estimate, in a few words; ``None`` where it is whole."""
     parts = [
         f"{formats.short(figures.unpriced_calls)} unpriced" if figures.unpriced_calls else "",
-        f"{formats.dollars(figures.estimated)} estimated" if figures.estimated_attempts else "",
+        f"{formats.dollars(figures.estimated_spent)} estimated" if figures.estimated_attempts else "",
     ]
     return " · ".join(part for part in parts if part) or None
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from zoneinfo import ZoneInfo
 
-from core.reports import Line, SpendFigures, Statement
+from core.reports import CallFigures, Line, Statement
 from pages.kit import formats
 
 STYLE = """
@@ -103,7 +103,7 @@ def _tiers(bill: Statement) -> tuple[str, ...]:
     return ("<h3>By service tier and region</h3>", f"<p>{said}</p>", _table("Service", bill.tiers, bill.total))
 
 
-def _due(total: SpendFigures) -> str:
+def _due(total: CallFigures) -> str:
     figures = (
         ("Spend", formats.dollars(total.spend)),
         ("of it useful", formats.dollars(total.useful)),
@@ -115,7 +115,7 @@ def _due(total: SpendFigures) -> str:
     return f'<div class="due">{shown}</div>'
 
 
-def _table(what: str, lines: Sequence[Line], total: SpendFigures) -> str:
+def _table(what: str, lines: Sequence[Line], total: CallFigures) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in (what, *_HEADS))
     rows = (
         "".join(f'<tr><td class="long">{escape(line.key)}</td>{_cells(line.figures)}</tr>' for line in lines)
@@ -128,7 +128,7 @@ def _table(what: str, lines: Sequence[Line], total: SpendFigures) -> str:
     )
 
 
-def _cells(figures: SpendFigures) -> str:
+def _cells(figures: CallFigures) -> str:
     each = formats.UNKNOWN if figures.cost_per_valid is None else _micro(figures.cost_per_valid)
     counts = (figures.calls, figures.valid, figures.attempts, figures.input_tokens, figures.cached_tokens)
     cells = (
@@ -168,7 +168,7 @@ def _said(bill: Statement) -> list[str]:
         )
     if total.estimated_attempts:
         sentences.append(
-            f"Estimated, because the provider did not report the usage: {formats.dollars(total.estimated)} for "
+            f"Estimated, because the provider did not report the usage: {formats.dollars(total.estimated_spent)} for "
             f"{formats.plural(total.estimated_attempts, 'attempt')}."
         )
     sentences.append(

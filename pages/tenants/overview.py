@@ -54,7 +54,7 @@ def _tiles(day: Overview) -> list[Tile]:
         Tile(label="Errors", value=formats.percent(now.error_rate, 2), help=f"{now.errors:,} that ended so."),
         Tile(label="Blocked", value=formats.count(now.blocked), help="Refused by policy: a budget, a limit, a flag."),
         Tile(label="p95 latency", value=formats.millis(now.latency.p95), help="From the door to the record."),
-        Tile(label="Spend", value=formats.dollars(now.spend_nano_usd), help="What the attempts of these calls cost."),
+        Tile(label="Spend", value=formats.dollars(now.spend), help="What the attempts of these calls cost."),
     ]
 
 

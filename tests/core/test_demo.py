@@ -159,8 +159,8 @@ def test_every_call_is_priced(world: World) -> None:
     """The models of the demo world are real ones, whose prices are known."""
     totals = world.reports.overview(LOCAL_OPERATOR, Window.last(timedelta(days=30), NOW)).totals
     assert totals.unpriced_calls == 0
-    assert totals.spend_nano_usd is not None
-    assert totals.spend_nano_usd > 0
+    assert totals.spend is not None
+    assert totals.spend > 0
 
 
 def test_tenants_work_by_day_where_they_are(world: World) -> None:

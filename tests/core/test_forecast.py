@@ -22,6 +22,7 @@ from core.reports.budget_lines import budget_lines
 from core.reports.daily import Days, daily
 from core.reports.forecast import LEAST_DAYS, Mornings, backtest, busyness, forecast, level_since, mornings
 from core.reports.reading import reading
+from core.rollups import Deltas
 from core.settings import Settings
 from core.store import Store
 from core.tables import Outcome
@@ -302,12 +303,12 @@ class TestOutlooks:
         assert (outlooks.make(), outlooks.make(), len(tried)) == (1, 0, 2)
         clock.advance(FRESH_FOR.total_seconds())
         assert (outlooks.make(), len(tried)) == (1, 2)
-        with store.transaction() as cursor:
-            for sql in (
-                "UPDATE attempt SET cost_nano_usd = 5000000 WHERE started_at < :at",
-                "UPDATE generation SET cost_nano_usd = 5000000 WHERE started_at < :at",
-            ):
-                cursor.execute(store.prepare(sql), {"at": micros(NOW - 3 * DAY)})
+        at = {"at": micros(NOW - 3 * DAY)}
+        old = [row[0] for row in store.read_all(store.prepare("SELECT id FROM generation WHERE started_at < :at"), at)]
+        with store.transaction() as cursor, Deltas(store).corrected(cursor, old):
+            for table in ("attempt", "generation"):
+                sql = f"UPDATE {table} SET cost_nano_usd = 5000000 WHERE started_at < :at"  # noqa: S608 our own words
+                cursor.execute(store.prepare(sql), at)
         clock.advance(FRESH_FOR.total_seconds())
         assert (outlooks.make(), len(tried)) == (1, 4)
         found = reports.forecast(LOCAL_OPERATOR, "acme")

@@ -15,9 +15,14 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from core import journal
-from core.clock import ManualClock
+from core.clock import EPOCH, ManualClock, micros
 from core.journal import JournalWriter, NewPrice
+from core.principals import EVERYWHERE, TenantScope
+from core.reports import Window
+from core.reports.reading import reading
+from core.reports.sums import By, SumQuestion, slots, sums
 from core.rollups import Building, Folding, mismatches
+from core.rollups.facets import ALL, DISCARDED, KEY, MODEL, SCHEMA, Facet
 from core.rollups.slots import error_of, percentile, slot
 from core.store import Store
 from core.tables import (
@@ -170,6 +175,53 @@ def test_rollups_are_what_the_calls_say(store: Store, seed: int) -> None:
     proven(store)
     with store.reading() as session:
         assert session.scalar(select(func.count()).select_from(RollupDelta)) == 0
+
+
+FACETED: tuple[tuple[Facet, tuple[By, ...]], ...] = (
+    (ALL, ("cell",)),
+    (ALL, ("tenant_id",)),
+    (SCHEMA, ("value", "detail")),
+    (MODEL, ("cell", "value", "detail")),
+    (KEY, ("value",)),
+    (DISCARDED, ("tenant_id", "value", "detail")),
+)
+
+
+@settings(max_examples=few(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_any_window_is_read_from_rollups_as_from_calls(store: Store, seed: int) -> None:
+    """Whatever its ends, cells and scope, folded or not: pieces of rollups with their edges are what the calls say."""
+    world = World(store, Random(seed))  # noqa: S311 no secret
+    for _ in range(20):
+        world.record()
+    if world.one_of((True, False)):
+        world.fold()
+    built = world.chance.choice([DAY - timedelta(days=1), DAY + timedelta(hours=20, minutes=7)])
+    questions: list[tuple[TenantScope, SumQuestion, int]] = []
+    for facet, by in FACETED:
+        ends = sorted(DAY + timedelta(seconds=world.chance.randrange(2 * 86_400)) for _ in range(2))
+        window = Window.of(*ends)
+        step = world.one_of((7, 15, 60, 180, 1440)) * 60_000_000
+        scope = world.one_of((EVERYWHERE, TenantScope(frozenset({"acme", "nobody"}))))
+        question = SumQuestion(window=window, facet=facet, by=by, step=step)
+        questions.append((scope, question, world.one_of((micros(ends[1]), micros(DAY + timedelta(days=9))))))
+
+    def answers(built_from: datetime) -> list[Any]:
+        with store.writing() as session:
+            session.execute(update(RollupState).values(built_from=built_from))
+        found: list[Any] = []
+        for scope, question, now in questions:
+            with reading(store, scope) as one:
+                found.append(sorted(sums(one, question, now)))
+                if question.facet.slot_widths:
+                    found.append(sorted(slots(one, question, now)))
+        return found
+
+    from_rollups, from_calls = answers(built), answers(DAY + timedelta(days=9))
+    with store.writing() as session:
+        session.execute(update(RollupState).values(built_from=EPOCH))
+    assert from_rollups == from_calls
+    assert any(from_calls)
 
 
 def test_what_is_removed_leaves_no_row_of_zeros(store: Store) -> None:

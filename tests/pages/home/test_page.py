@@ -87,7 +87,7 @@ class TestFigures:
         """Calls, p95, error rate, validity, spend and cost per valid object are those of the rows."""
         assert figures(open_page("home")) == {
             "Calls": "42",
-            "p95 latency": "9.00 s",
+            "p95 latency": "8.95 s",
             "Error rate": "7.14%",
             "Validity": "92.9%",
             "Spend": "$0.0046",
@@ -141,7 +141,7 @@ class TestPanels:
         """Each chart has a name with its finding in it, for those who do not see it."""
         names = charts(open_page("home"))
         assert names == [
-            "Median, 95th and 99th percentile of latency over time; p95 peaks at 9.00 s around Mar 04, 11:00",
+            "Median, 95th and 99th percentile of latency over time; p95 peaks at 8.95 s around Mar 04, 11:00",
             "Error rate by tenant over time; highest for Acme from Mar 04, 11:00: 7.5% of 40 calls",
             "Spend over time, stacked by tenant; Acme spends most",
             "Calls over time by outcome: 39 valid, 3 errors, 0 blocked",

@@ -1,0 +1,218 @@
+"""Sums of calls over a window, from rollups, from what is not folded yet and, at its edges, from the calls."""
+
+# ruff: noqa: S608 written here: no value ever stands in the text
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.clock import micros
+from core.reports.measures import CallFigures
+from core.reports.pieces import CALLS, Section, pieces
+from core.reports.reading import Reading
+from core.reports.windows import Window
+from core.rollups.facets import ALL, Facet
+from core.rollups.facts import facts
+from core.rollups.folding import signed, slot_family
+from core.rollups.slots import COARSE, FINEST
+from core.rollups.sums import NAMES
+
+By = Literal["cell", "tenant_id", "value", "detail"]
+Kind = Literal["duration", "ttft"]
+# Each tenant of whom there are calls, by a look per tenant instead of one at each row.
+_TENANTS = """seen(id) AS (
+    SELECT MIN(r.tenant_id) FROM rollup r WHERE r.facet = 'all' AND r.minutes = 1440 AND r.tenant_id > ''
+    UNION ALL
+    SELECT (SELECT MIN(r.tenant_id) FROM rollup r
+        WHERE r.facet = 'all' AND r.minutes = 1440 AND r.tenant_id > seen.id)
+    FROM seen WHERE seen.id IS NOT NULL
+)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumQuestion:
+    """What is to be added up, and by what."""
+
+    window: Window
+    facet: Facet = ALL
+    by: tuple[By, ...]
+    """``cell`` counts from the window's ``origin``, in steps of :attr:`step`."""
+    step: int = 0
+    """In microseconds."""
+    tenants: Sequence[str] | None = None
+    """Of those that may be seen, these alone."""
+    values: Sequence[str] | None = None
+    names: tuple[str, ...] = NAMES
+    """Which sums."""
+
+
+def sums(reading: Reading, question: SumQuestion, now: int) -> list[tuple[Any, ...]]:
+    """Return a row for each that occurs: the keys in the order of ``by``, then the sums; none of zeros alone."""
+    return _Statement(reading, question, now).sums()
+
+
+def slots(reading: Reading, question: SumQuestion, now: int, kind: Kind = "duration") -> list[tuple[Any, ...]]:
+    """Return rows of the keys, a slot of ``core.rollups.slots.COARSE`` an octave, and how many lie in it."""
+    return _Statement(reading, question, now).slots(kind)
+
+
+def figures_by(reading: Reading, question: SumQuestion, now: int) -> dict[Any, CallFigures]:
+    """Return figures by what *question* adds up by: one key alone, or a tuple of several."""
+    width = len(question.by)
+    found: dict[Any, CallFigures] = {}
+    for row in sums(reading, question, now):
+        key = row[0] if width == 1 else row[:width]
+        found[key] = CallFigures(**dict(zip(question.names, row[width:], strict=True)))
+    return found
+
+
+def dearest(
+    reading: Reading, question: SumQuestion, now: int, most: int, known: Sequence[str] = ()
+) -> tuple[dict[tuple[str, str], CallFigures], CallFigures, int]:
+    """Return figures by value and detail: of those *known* (``value/detail``), and of the *most* that cost most.
+
+    And those of all others together, and how many those are. Callers may invent names, so there may be as many as
+    calls; what is returned is few in any case.
+    """
+    found: dict[tuple[str, str], CallFigures] = {}
+    others, count = CallFigures(), 0
+    for value, detail, folded, *row in _Statement(reading, question, now).dearest(most, known):
+        figures = CallFigures(**dict(zip(question.names, row, strict=True)))
+        if folded:
+            others, count = figures, folded
+        else:
+            found[value, detail] = figures
+    return found, others, count
+
+
+class _Statement:
+    """One statement over all pieces of a window, so that it is of one moment."""
+
+    def __init__(self, reading: Reading, asked: SumQuestion, now: int) -> None:
+        self._reading = reading
+        self._asked = asked
+        self._now = now
+        ids = reading.scope.ids if asked.tenants is None else [one for one in asked.tenants if reading.scope.holds(one)]
+        self._each = asked.facet.with_all is False or "tenant_id" in asked.by
+        self._bound: dict[str, Any] = {}
+        self._ids = None if ids is None else self._list("of", sorted(ids))
+        self._values = "" if asked.values is None else f" AND {{value}} IN ({self._list('value', asked.values)})"
+        if "cell" in asked.by:
+            self._bound |= {"origin": micros(asked.window.origin), "step": asked.step}
+
+    def _list(self, name: str, several: Sequence[str]) -> str:
+        bound = {f"{name}_{place}": one for place, one in enumerate(several)}
+        self._bound |= bound
+        return ", ".join(f":{one}" for one in bound) or "NULL"
+
+    def _pieces(self, widths: Sequence[int]) -> list[Section]:
+        window, step = self._asked.window, self._asked.step
+        return pieces(
+            micros(window.starts_at),
+            micros(window.ends_at),
+            widths,
+            built_from=self._reading.rolled_from,
+            now=self._now,
+            **({"step": step, "origin": micros(window.origin)} if "cell" in self._asked.by else {}),
+        )
+
+    @property
+    def _with_tenants(self) -> bool:
+        return self._each and self._ids is None
+
+    def sums(self) -> list[tuple[Any, ...]]:
+        with_tenants = f"WITH RECURSIVE {_TENANTS} " if self._with_tenants else ""
+        found = self._reading.rows(with_tenants + self._sums_sql(), self._bound, tenant="x.tenant_id")
+        return [tuple(row) for row in found]
+
+    def _sums_sql(self) -> str:
+        names, facet = self._asked.names, self._asked.facet
+        found = self._pieces(facet.widths)
+        arms = [
+            self._rolled("rollup", number, piece, [f"r.{name}" for name in names])
+            for number, piece in enumerate(found)
+            if piece.minutes != CALLS
+        ]
+        arms += self._others(found, [f"{signed(facet, name)} AS {name}" for name in names], facet.where)
+        chosen = ", ".join(f"CAST(SUM(x.{name}) AS BIGINT)" for name in names)
+        some = " OR ".join(f"SUM(x.{name}) <> 0" for name in names)
+        return self._grouped(arms, chosen, "", some)
+
+    def dearest(self, most: int, known: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return rows of value, detail, how many names are folded into the row (0: it is one), and the sums."""
+        of = "CASE WHEN s.value || '/' || s.detail IN (" + self._list("known", known) + ") THEN 1 ELSE 0 END"
+        self._bound["most"] = most
+        shown = "(n.is_known = 1 OR n.place <= :most)"
+        summed = ", ".join(f"CAST(SUM(n.{name}) AS BIGINT)" for name in self._asked.names)
+        sql = self._sums_sql()
+        named = ", ".join(("value", "detail", *self._asked.names))
+        seen = "WITH RECURSIVE " + (f"{_TENANTS}, " if self._with_tenants else "")
+        text = f"""{seen}s({named}) AS ({sql}),
+n AS (SELECT s.*, {of} AS is_known, ROW_NUMBER() OVER (
+    PARTITION BY {of} ORDER BY s.spent DESC, s.calls DESC, s.value || '/' || s.detail) AS place FROM s)
+SELECT CASE WHEN {shown} THEN n.value ELSE '' END, CASE WHEN {shown} THEN n.detail ELSE '' END,
+    SUM(CASE WHEN {shown} THEN 0 ELSE 1 END), {summed}
+FROM n GROUP BY 1, 2, {shown}"""
+        return [tuple(row) for row in self._reading.rows(text, self._bound, tenant="x.tenant_id")]
+
+    def slots(self, kind: Kind) -> list[tuple[Any, ...]]:
+        facet = self._asked.facet
+        found = self._pieces(facet.slot_widths)
+        arms: list[str] = []
+        for number, piece in enumerate(found):
+            if piece.minutes != CALLS:
+                slot = f"r.slot / {FINEST // COARSE}" if piece.minutes == facet.slot_widths[-1] else "r.slot"
+                arms.append(self._rolled("rollup_slot", number, piece, [f"{slot} AS slot", "r.n"], kind))
+        column = "slot" if kind == "duration" else "ttft_slot"
+        where = f"{facet.where} AND d.family = {slot_family(facet)} AND d.{column} IS NOT NULL"
+        arms += self._others(found, [f"d.{column} / {FINEST // COARSE} AS slot", "d.n"], where)
+        with_tenants = f"WITH RECURSIVE {_TENANTS} " if self._with_tenants else ""
+        sql = self._grouped(arms, "CAST(SUM(x.n) AS BIGINT)", "x.slot", "SUM(x.n) <> 0")
+        return [tuple(row) for row in self._reading.rows(with_tenants + sql, self._bound, tenant="x.tenant_id")]
+
+    def _rolled(self, table: str, number: int, piece: Section, columns: Sequence[str], kind: str = "") -> str:
+        self._bound |= {f"since_{number}": piece.since, f"until_{number}": piece.until}
+        source, tenants = f"{table} r", "r.tenant_id = ''"
+        if self._ids is not None:
+            tenants = f"r.tenant_id IN ({self._ids})"
+        elif self._each:
+            source, tenants = f"seen t CROSS JOIN {table} r", "r.tenant_id = t.id"
+        kinds = f"AND r.kind = '{kind}' " if kind else ""
+        return (
+            f"SELECT {self._keys('r', 'r.value', 'r.detail', own='r.tenant_id')}, {', '.join(columns)} FROM {source} "
+            f"WHERE r.facet = '{self._asked.facet.name}' AND r.minutes = {piece.minutes} {kinds}AND {tenants} "
+            f"AND r.at >= :since_{number} AND r.at < :until_{number}{self._values.format(value='r.value')}"
+        )
+
+    def _others(self, found: Sequence[Section], columns: Sequence[str], where: str) -> list[str]:
+        """Return the arms of what is not folded yet, and of what is read from the calls."""
+        facet = self._asked.facet
+        own = "d.tenant_id" if self._each or self._ids is not None else "''"
+        head = f"SELECT {self._keys('d', facet.value, facet.detail, own=own)}, {', '.join(columns)} FROM "
+        tail = f" WHERE {where}{self._values.format(value=facet.value)}"
+        of = "" if self._ids is None else f" AND {{alias}}.tenant_id IN ({self._ids})"
+        arms: list[str] = []
+        rolled = [piece for piece in found if piece.minutes != CALLS]
+        if rolled:
+            self._bound |= {"since_rolled": rolled[0].since, "until_rolled": rolled[-1].until}
+            range_ = f" AND d.at >= :since_rolled AND d.at < :until_rolled{of.format(alias='d')}"
+            arms.append(f"{head}rollup_delta d{tail}{range_}")
+        for number, piece in enumerate(found):
+            if piece.minutes == CALLS:
+                self._bound |= {f"since_{number}": piece.since, f"until_{number}": piece.until}
+                within = f"g.started_at >= :since_{number} AND g.started_at < :until_{number}{of.format(alias='g')}"
+                arms.append(f"{head}(SELECT f.*, {piece.sign} AS n FROM ({facts(within)}) AS f) d{tail}")
+        return arms
+
+    def _keys(self, alias: str, value: str, detail: str, *, own: str) -> str:
+        cell = f"({alias}.at - :origin) / :step" if "cell" in self._asked.by else "0"
+        return f"{cell} AS cell, {own} AS tenant_id, {value} AS value, {detail} AS detail"
+
+    def _grouped(self, arms: Sequence[str], chosen: str, more: str, some: str) -> str:
+        keys = ", ".join([*(f"x.{name}" for name in self._asked.by), *([more] if more else [])])
+        return (
+            f"SELECT {keys}, {chosen} FROM ({' UNION ALL '.join(arms)}) AS x WHERE 1 = 1 {{tenant}} "
+            f"GROUP BY {keys} HAVING {some}"
+        )
