@@ -5,6 +5,7 @@ The fake providers help: their 401 echoes the key, their 400 the prompt.
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,10 +26,12 @@ import sqlalchemy
 from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
+from core.cli import main
 from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Window, csv
 from core.runtime import Runtime
 from core.settings import ROOT, Settings
+from core.telemetry import configure_logging
 from tests import servers
 from tests.corridor import DOLLAR
 from tests.servers import free_port
@@ -122,7 +125,8 @@ def sung(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def _sung(folder: Path, database_url: str, *, is_spoken: bool = True) -> Sung:
     """Serve Proctor as ``proctor serve`` does, logging all it can, and send every canary through every way there is.
 
-    The command line, which is a process a word, says the same of either database: it speaks of one.
+    The command line says the same of either database: it speaks of one. What asks a provider is a process, with all
+    that it loads; what only reads is run here.
     """
     log, port = folder / "log", free_port()
     with WireServer() as wire:
@@ -143,9 +147,16 @@ def _sung(folder: Path, database_url: str, *, is_spoken: bool = True) -> Sung:
             "PORT": str(port),
         }
 
+        def read(*words: str) -> str:
+            said = io.TextIOWrapper(io.BytesIO(), write_through=True)  # the log writes bytes
+            with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
+                for name, value in environment.items():
+                    patch.setenv(name, value)
+                main(words)
+            configure_logging("ERROR")
+            return said.buffer.getvalue().decode()
+
         def proctor(*words: str) -> str:
-            if not is_spoken:
-                return ""
             done = subprocess.run(
                 [PROCTOR, *words], check=False, env=environment, cwd=ROOT, capture_output=True, text=True
             )
@@ -158,13 +169,14 @@ def _sung(folder: Path, database_url: str, *, is_spoken: bool = True) -> Sung:
             house.budgets.set(LOCAL_OPERATOR, tenant, 5 * DOLLAR)
             house.guardrails.set(LOCAL_OPERATOR, "people", tenant, "personal", "redact")
             key = house.tenants.create_key(LOCAL_OPERATOR, tenant).secret
-        said = proctor("doctor") + proctor("doctor", "--json") + proctor("tenant", "list")
+        said = read("doctor") + read("doctor", "--json") + read("tenant", "list") if is_spoken else ""
         with log.open("wb") as written:
             process = subprocess.Popen([PROCTOR, "serve"], env=environment, cwd=ROOT, stdout=written, stderr=written)
             try:
                 answers, metrics = _fly(f"http://127.0.0.1:{port}", key)
-                said += proctor("generate", "support_ticket", f"{PROMPT} [[unauthorized]]", "--tenant", "Acme")
-                said += proctor("verify", "--json")
+                if is_spoken:
+                    said += proctor("generate", "support_ticket", f"{PROMPT} [[unauthorized]]", "--tenant", "Acme")
+                    said += read("verify", "--json")
             finally:
                 process.terminate()
                 process.wait(30)
@@ -299,6 +311,8 @@ def test_metrics_are_discreet(sung: Sung) -> None:
 
 def test_the_command_line_is_discreet(sung: Sung) -> None:
     """Doctor, generate and verify print no key and nothing of a prompt."""
+    if sung.said:
+        assert all(word in sung.said for word in ("Every one can be used", "Acme", '"sentence": ""'))
     for canary in (*sung.keys, PROMPT):
         assert canary not in sung.said
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, cast
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic.json_schema import models_json_schema
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import HTTPConnection
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Scope
 from core.api import absent, bodies, dialect_documentation, problems, spend
 from core.api.manage import Manage
 from core.api.manage import bodies as manage_bodies
+from core.api.manage import endpoints as manage_endpoints
 from core.api.middleware import Faults
 from core.api.model_doors import ModelDoors
 from core.api.native import Native
@@ -69,13 +70,10 @@ def assemble(runtime: Runtime) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours is elsewhere, and to look costs each call
     )
     native = api.state.native = Native(runtime)
-    dialect_documentation.describe(native.router)
-    manage = Manage(runtime, native)
-    api.include_router(native.router)
     api.router.routes[:0] = [
         *RelayDoors(runtime, native).routes,  # what is asked most comes first: each route is tried in turn
         *native.routes,
-        *manage.routes,
+        *Manage(runtime, native).routes,
         *ModelDoors(runtime, native).routes,
         *TokenCounts(runtime, native).routes,
         *StoredDoors(runtime, native).routes,
@@ -93,6 +91,10 @@ def _fault(scope: Scope, error: Exception) -> Response:
 def _document(api: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI: FastAPI's, with our bodies, which it does not see, and the key that every call needs."""
     if api.openapi_schema is None:
+        router: APIRouter = api.state.native.router
+        dialect_documentation.describe(router)
+        manage_endpoints.describe(router)
+        api.include_router(router)
         document = FastAPI.openapi(api)
         components = document.setdefault("components", {})
         components["schemas"] = _schemas()

@@ -48,7 +48,6 @@ class OutsideJudges:
         self._settings = settings
         self._clock = clock
         self._outgoing = outgoing or Outgoing(settings.outgoing_networks, proxy=settings.outgoing_proxy)
-        self._secrets = SecretDetector()
         self._lock = threading.Lock()
         self._alone: OrderedDict[tuple[OutsideTerms, Stage, bytes], tuple[float, Verdict | NotJudged]] = OrderedDict()
         self._failing = Failing(clock)
@@ -146,6 +145,10 @@ class OutsideJudges:
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guardrail")
+
+    @cached_property
+    def _secrets(self) -> SecretDetector:
+        return SecretDetector()
 
     @cached_property
     def _naming(self) -> ThreadPoolExecutor:

@@ -64,9 +64,10 @@ FEW = 0.01
 PATIENCE_SECONDS = 60.0
 
 
-def demo_in(store: Store, now: datetime = NOW, scale: float = FEW, **settings: Any) -> Demo:
+def demo_in(store: Store, now: datetime | ManualClock = NOW, scale: float = FEW, **settings: Any) -> Demo:
     """Return a demo world that ends *now*."""
-    return Demo(SETTINGS.model_copy(update=settings), store, ManualClock(now), scale=scale)
+    clock = now if isinstance(now, ManualClock) else ManualClock(now)
+    return Demo(SETTINGS.model_copy(update=settings), store, clock, scale=scale)
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,30 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     every = CallFilter(starts_at=NOW - timedelta(days=40), ends_at=NOW)
     yield World(store, reports, [row for one in reports.calls_frames(LOCAL_OPERATOR, every) for row in rows(one)])
     store.close()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A world of hardly more than the incidents, to be copied by whoever changes it."""
+
+    path: Path
+    logged: list[Any]
+    """What was logged while it was made."""
+
+    def copied(self, folder: Path) -> Store:
+        """Return a copy of it in *folder*. Whoever goes on with it needs a clock of another seed: its ids are taken."""
+        return Store(f"sqlite:///{shutil.copy(self.path, folder / 'made.db')}")
+
+
+@pytest.fixture(scope="module")
+def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Such a world, made once."""
+    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("made") / "proctor.db"))
+    store = Store(f"sqlite:///{path}")
+    with structlog.testing.capture_logs() as lines:
+        demo_in(store).make(LOCAL_OPERATOR)
+    store.close()
+    return Made(path, lines)
 
 
 def rows(frame: Frame) -> list[dict[str, Any]]:
@@ -325,12 +350,11 @@ def test_answers_are_right_and_slips_break_one_field(schema: str) -> None:
                 assert paths == [f"$.{'.'.join(slip.path)}".replace(".0", "[0]")]
 
 
-def test_the_same_seed_makes_the_same_world(sqlite_template: Path, tmp_path: Path) -> None:
+def test_the_same_seed_makes_the_same_world(sqlite_store: Store, made: Made, tmp_path: Path) -> None:
     """Two worlds that end at the same time hold the same calls at the same cost; only their keys differ."""
     worlds: list[list[tuple[Any, ...]]] = []
-    for number in range(2):
-        store = Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / f'{number}.db')}")
-        demo_in(store).make(LOCAL_OPERATOR)
+    demo_in(sqlite_store).make(LOCAL_OPERATOR)
+    for store in (sqlite_store, made.copied(tmp_path)):
         row = AttemptRow
         columns = (row.id, row.outcome, row.started_at, row.duration_ms, row.cost_nano_usd)
         with store.snapshot() as connection:
@@ -357,11 +381,9 @@ def test_it_can_be_made_at_any_time(sqlite_store: Store, now: datetime) -> None:
         assert session.exec(select(func.count()).select_from(Tenant)).one() == len(SEED.tenants)
 
 
-def test_the_past_is_not_logged(sqlite_store: Store) -> None:
+def test_the_past_is_not_logged(made: Made) -> None:
     """Making the world writes no log line: the log is about the present."""
-    with structlog.testing.capture_logs() as lines:
-        demo_in(sqlite_store).make(LOCAL_OPERATOR)
-    assert lines == []
+    assert made.logged == []
 
 
 def test_keys_in_messages_are_not_kept(world: World) -> None:
@@ -396,16 +418,17 @@ def test_a_first_start_makes_it_once(store: Store) -> None:
     assert everything(store) == before
 
 
-def test_only_a_first_start_makes_it(sqlite_store: Store) -> None:
+def test_only_a_first_start_makes_it(sqlite_store: Store, made: Made, tmp_path: Path) -> None:
     """Where there is a tenant already, where the setting says no, or where it was removed, a start makes nothing."""
     refusing = demo_in(sqlite_store, demo=False)
     refusing.start_in_background()
     assert refusing.status.phase == "none"
-    demo = demo_in(sqlite_store)
-    demo.make(LOCAL_OPERATOR)
+    store = made.copied(tmp_path)
+    demo = demo_in(store, ManualClock(NOW, seed=1))
     demo.remove(LOCAL_OPERATOR)
     demo.start_in_background()
     assert (demo.status.phase, demo.exists()) == ("none", False)
+    store.close()
     builders.save(sqlite_store, builders.tenant("Real", NOW))
     other = demo_in(sqlite_store)
     other.start_in_background()
@@ -455,11 +478,10 @@ def test_a_call_that_is_out_when_it_is_removed_leaves_nothing_unexplained(store:
     assert Budgets(store, clock, owner="test").verify(LOCAL_OPERATOR).ok
 
 
-def test_what_operators_made_of_it_stays(sqlite_store: Store) -> None:
+def test_what_operators_made_of_it_stays(made: Made, tmp_path: Path) -> None:
     """A demo route that an operator edited and a demo schema to which one was added outlive the removal, unmarked."""
-    demo, clock = demo_in(sqlite_store), ManualClock(NOW)
-    demo.make(LOCAL_OPERATOR)
-    routes, schemas = Routes(sqlite_store, clock, SETTINGS), Schemas(sqlite_store, clock)
+    store, clock = made.copied(tmp_path), ManualClock(NOW, seed=1)
+    demo, routes, schemas = demo_in(store, clock), Routes(store, clock, SETTINGS), Schemas(store, clock)
     routes.set(LOCAL_OPERATOR, "demo-triage", [{"model": "openai/gpt-4o"}])
     schemas.add(person("me"), "shipment_notice", {"type": "object", "properties": {"mine": {"type": "string"}}})
     demo.remove(LOCAL_OPERATOR)
@@ -470,6 +492,7 @@ def test_what_operators_made_of_it_stays(sqlite_store: Store) -> None:
         3,
         3,
     )
+    store.close()
 
 
 def test_half_a_world_is_made_anew(store: Store) -> None:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from core.api import bodies as api_bodies
 from core.api.manage import bodies, things
-from core.api.manage.endpoints import ENDPOINTS, LINES, REASON, Endpoint, EndpointKind, describe
+from core.api.manage.endpoints import ENDPOINTS, LINES, REASON, Endpoint, EndpointKind
 from core.api.native import Native
 from core.api.pieces import SentInPieces, UnderWay
 from core.api.repeats import REPLAYED, key_of
@@ -54,7 +54,6 @@ class Manage:
         self._native = native
         self._giving = UnderWay(_MOST_GIVEN_OUT, _MOST_GIVEN_OUT // 2)
         self.routes = [Route(one.route, self._door(one), methods=[one.method]) for one in ENDPOINTS]
-        describe(native.router)
 
     def _door(self, endpoint: Endpoint) -> Any:
         async def door(request: Request) -> Response:

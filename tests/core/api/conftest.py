@@ -129,18 +129,22 @@ def api_settings(database_url: str, wire: WireServer) -> Settings:
 
 
 @contextmanager
-def built(settings: Settings, wire: WireServer) -> Generator[House]:
-    """Build a Proctor with one tenant; whoever serves its app starts and closes it."""
+def built(settings: Settings, wire: WireServer, standing: tuple[Tenant, str] | None = None) -> Generator[House]:
+    """Build a Proctor with one tenant; whoever serves its app starts and closes it.
+
+    One that is *standing* in its database already is that tenant, with its key.
+    """
     runtime = running.build(settings, SystemClock())
     runtime.store.migrate()
-    tenant = runtime.tenants.create(LOCAL_OPERATOR, "Acme")
-    key = runtime.tenants.create_key(LOCAL_OPERATOR, tenant).secret
+    if standing is None:
+        tenant = runtime.tenants.create(LOCAL_OPERATOR, "Acme")
+        standing = tenant, runtime.tenants.create_key(LOCAL_OPERATOR, tenant).secret
 
     def begin() -> Runtime:
         runtime.start()
         return runtime
 
-    yield House(runtime, serve(Startup(begin), settings), tenant, key, wire)
+    yield House(runtime, serve(Startup(begin), settings), *standing, wire)
     runtime.store.close()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -11,7 +14,8 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from tests.core.api.conftest import House, served
+from tests.core.api.conftest import House, api_settings, built, served
+from tests.wire.server import WireServer
 
 SDK = {"x-stainless-lang": "python"}
 HANDSHAKE = {
@@ -21,6 +25,22 @@ HANDSHAKE = {
     "Sec-WebSocket-Version": "13",
 }
 VERSION = {"anthropic-version": "2026-10-21"}
+
+
+@pytest.fixture(scope="module")
+def quiet_house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, wire: WireServer) -> Iterator[House]:
+    """One house for all of these: what is asked for changes nothing in it."""
+    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("absent") / "proctor.db")
+    with built(api_settings(f"sqlite:///{path}", wire), wire) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def client(quiet_house: House) -> Iterator[TestClient]:
+    """The API in this process, called as the tenant."""
+    with TestClient(quiet_house.app, headers=quiet_house.headers) as client:
+        client.get("/v1/openapi.json")  # answered once everything has started
+        yield client
 
 
 def kind_of(answer: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,7 +20,8 @@ from core.api.pieces import UnderWay
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.tables import METADATA, AuditEntry, Tenant
-from tests.core.api.conftest import House
+from tests.core.api.conftest import House, api_settings, built
+from tests.wire.server import WireServer
 
 GPT = "openai/gpt-4o-mini"
 SHAPE = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
@@ -63,18 +66,37 @@ class Managed:
     program: Callable[[str], Holder]
 
 
-@pytest.fixture
-def managed(house: House, client: TestClient) -> Managed:
-    """Two tenants with a key, a budget, a raise, a flag and a price each; a route and a schema."""
+@dataclass(frozen=True, slots=True)
+class Furnished:
+    """A database in which all that stands already, to be copied."""
+
+    path: Path
+    tenant: Tenant
+    key: str
+    other: Tenant
+    keys: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def furnished(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, wire: WireServer) -> Furnished:
+    """Two tenants with a key, a budget and a rule each; a route and a schema."""
+    path = Path(shutil.copy(sqlite_template, tmp_path_factory.mktemp("managed") / "proctor.db"))
+    with built(api_settings(f"sqlite:///{path}", wire), wire) as house:
+        on = house.runtime
+        other = on.tenants.create(LOCAL_OPERATOR, "Zyx")
+        on.schemas.add(LOCAL_OPERATOR, "place", SHAPE)
+        on.routes.set(LOCAL_OPERATOR, "fast", [{"model": GPT}])
+        on.guardrails.set(LOCAL_OPERATOR, "long", None, "length", "note")
+        for tenant in (house.tenant, other):
+            on.budgets.set(LOCAL_OPERATOR, tenant, 10**9)
+            on.guardrails.set(LOCAL_OPERATOR, "long", tenant, "length", "note")
+        return Furnished(path, house.tenant, house.key, other, keys_of(house, other))
+
+
+def keys_of(house: House, other: Tenant) -> dict[str, str]:
+    """Return a new key of each kind."""
     on = house.runtime
-    other = on.tenants.create(LOCAL_OPERATOR, "Zyx")
-    on.schemas.add(LOCAL_OPERATOR, "place", SHAPE)
-    on.routes.set(LOCAL_OPERATOR, "fast", [{"model": GPT}])
-    on.guardrails.set(LOCAL_OPERATOR, "long", None, "length", "note")
-    for tenant in (house.tenant, other):
-        on.budgets.set(LOCAL_OPERATOR, tenant, 10**9)
-        on.guardrails.set(LOCAL_OPERATOR, "long", tenant, "length", "note")
-    keys = {
+    return {
         "of the deployment": on.tenants.create_key(LOCAL_OPERATOR, None).secret,
         "of the tenant": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["manage"]).secret,
         "of whoever exports": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["manage", "read"]).secret,
@@ -83,7 +105,21 @@ def managed(house: House, client: TestClient) -> Managed:
         "read": on.tenants.create_key(LOCAL_OPERATOR, house.tenant, scopes=["read"]).secret,
         "nobody": "proctor_" + "0" * 38,
     }
-    return Managed(house, other, lambda name: Holder(client, keys[name]))
+
+
+@pytest.fixture
+def house(furnished: Furnished, tmp_path: Path, wire: WireServer) -> Iterator[House]:
+    """A Proctor on a copy of that database."""
+    wire.reset()
+    url = f"sqlite:///{shutil.copy(furnished.path, tmp_path / 'proctor.db')}"
+    with built(api_settings(url, wire), wire, (furnished.tenant, furnished.key)) as house:
+        yield house
+
+
+@pytest.fixture
+def managed(furnished: Furnished, house: House, client: TestClient) -> Managed:
+    """What stands there, and who asks for it by a key of each kind."""
+    return Managed(house, furnished.other, lambda name: Holder(client, furnished.keys[name]))
 
 
 def rows_of(house: House) -> str:
