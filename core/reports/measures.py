@@ -34,6 +34,11 @@ class CallFigures(Sums):
         return self.calls - self.cancelled
 
     @property
+    def lost(self) -> int:
+        """Calls whose callers waited for an answer and got none: errors and blocked ones."""
+        return self.errors + self.blocked
+
+    @property
     def got_object(self) -> float | None:
         """Valid and unchecked answers among the calls whose callers waited for one, blocked ones included."""
         return (self.valid + self.unchecked) / self.asked if self.asked else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,15 +21,18 @@ from core.reports.measures import CallFigures
 from core.reports.percentiles import Timing, timing, timings
 from core.reports.queries import CHANGES, FIELDS
 from core.reports.reading import Reading
-from core.reports.sums import SumQuestion, figures_by, slots, sums
+from core.reports.sums import SumQuestion, dearest, figures_by, slots, sums
 from core.reports.windows import Window
-from core.rollups.facets import OUTCOME
+from core.rollups.facets import MODEL, OUTCOME, SCHEMA
+from core.schemas import version_of
 
 _MOST_CHANGES = 200
 MOST_HEATED = 20
 """Tenants in one map of errors: of more each would be a line too thin to be seen."""
 MOST_FOLLOWED = 40
 """Tenants of whom it is told how they fared over time and how long their calls took: those that spent most."""
+MOST_LISTED = 50
+"""Models, and versions of schemas, in a table of them."""
 OTHER_TENANTS = "Other tenants"
 _MOST_FIELDS = 12
 _POSITION = re.compile(r"\[\d+\]")
@@ -66,7 +69,7 @@ class Overview:
     previous: Totals
     """The same over ``window.previous()``."""
     series: Frame
-    """Per bucket: ``at calls valid errors blocked cancelled error_rate validity timed p50 p95 p99 p95_before
+    """Per bucket: ``at calls valid errors blocked cancelled got_object error_rate validity timed p50 p95 p99 p95_before
     spend_usd cost_per_valid_usd tokens``. An empty bucket has counts of 0 and no rates or percentiles; ``timed`` is
     the number of calls that the percentiles rest on; ``p95_before`` is the p95 of the same bucket of the previous
     window."""
@@ -79,10 +82,17 @@ class Overview:
     """Per cell and tenant with calls that ended by themselves: ``at tenant error_rate ended errors``; of more than
     ``MOST_HEATED`` tenants those with the most errors."""
     tenants: Frame
-    """Per tenant with calls or a budget, the biggest spender first: ``tenant_id tenant calls timed p95 error_rate
-    validity spend_usd unpriced budget_usd used trend``. ``used`` is the share of the current period's budget that is
-    spent; ``trend`` holds the calls per cell. Of more than ``MOST_FOLLOWED`` tenants the others have neither that nor a
-    p95."""
+    """Per tenant with calls or a budget, the biggest spender first: ``tenant_id tenant calls timed p95 got_object
+    blocked lost error_rate validity spend_usd unpriced budget_usd used trend``. ``blocked`` counts calls, ``lost``
+    those that waited for an answer and got none; ``used`` is the share of the current period's budget that is spent;
+    ``trend`` holds the calls per cell. Of more than ``MOST_FOLLOWED`` tenants the others have neither that nor p95."""
+    models: Frame
+    """Per model that was asked, most attempts first: ``model attempts timed p95 errors fallbacks spend_usd``.
+    Latency is that of attempts; ``errors`` is the share of attempts that ended in error, ``fallbacks`` counts attempts
+    that asked it as another had failed. At most ``MOST_LISTED``."""
+    schemas: Frame
+    """Per schema version, most calls first: ``schema version calls got_object validity errors cost_per_valid_usd
+    spend_usd``. ``errors`` counts calls. At most ``MOST_LISTED``."""
     fields: Frame
     """The fields that failed most: ``schema version path type errors repaired``. Positions in lists are merged into
     ``[*]``; ``repaired`` counts the errors whose call ended valid after all."""
@@ -109,6 +119,8 @@ def overview(reading: Reading, window: Window, as_of: datetime) -> Overview:
         spend=_spend(now, shown),
         heat=_heat(now, tenants, shown),
         tenants=_tenants(now, tenants, followed, shown, budget_lines(reading, as_of)),
+        models=_models(*now.models()),
+        schemas=_schemas(now.schemas()),
         fields=_fields(now.rows(FIELDS)),
         changes=changes_in(reading, window),
     )
@@ -160,6 +172,17 @@ class _Slice:
         question = SumQuestion(window=self.window, by=("tenant_id",), tenants=sorted(tenants))
         return timings(slots(self.reading, question, self._now))
 
+    def models(self) -> tuple[Mapping[tuple[str, str], CallFigures], Mapping[Any, Timing]]:
+        question = SumQuestion(window=self.window, facet=MODEL, by=("value", "detail"))
+        found, _, _ = dearest(self.reading, question, self._now, MOST_LISTED)
+        asked = replace(question, values=sorted({provider for provider, _ in found}))
+        rows = slots(self.reading, asked, self._now)
+        return found, timings(((provider, model), slot, count) for provider, model, slot, count in rows)
+
+    def schemas(self) -> Mapping[tuple[str, str], CallFigures]:
+        question = SumQuestion(window=self.window, facet=SCHEMA, by=("value", "detail"))
+        return dearest(self.reading, question, self._now, MOST_LISTED)[0]
+
     def outcomes(self) -> list[tuple[Any, ...]]:
         step = _length(self.window.cell)
         asked = SumQuestion(window=self.window, facet=OUTCOME, by=("cell", "value"), step=step, names=("calls",))
@@ -193,7 +216,7 @@ def _series(now: _Slice, before: _Slice) -> Frame:
             (
                 now.window.bucket_at(number),
                 *(some.calls, some.valid, some.errors, some.blocked, some.cancelled),
-                *(some.error_rate, some.validity),
+                *(some.got_object, some.error_rate, some.validity),
                 *(timed.timed, timed.p50, timed.p95, timed.p99, before.timing.get(number, Timing()).p95),
                 usd(some.spent),
                 usd(some.cost_per_valid),
@@ -202,6 +225,7 @@ def _series(now: _Slice, before: _Slice) -> Frame:
         )
     counts = ("calls", "valid", "errors", "blocked", "cancelled")
     figures = (
+        "got_object",
         "error_rate",
         "validity",
         "timed",
@@ -261,13 +285,43 @@ def _tenants(
         rows.append(
             (
                 *(tenant, now.reading.name_of(tenant), some.calls, timed.timed, timed.p95),
-                *(some.error_rate, some.validity, usd(some.spend), some.unpriced_calls),
+                *(some.got_object, some.blocked, some.lost, some.error_rate, some.validity),
+                *(usd(some.spend), some.unpriced_calls),
                 *(usd(limit), spent / limit if limit else None, trends.get(tenant, [0] * now.window.cells)),
             )
         )
-    rows.sort(key=lambda row: (-(row[7] or 0), -row[2], row[1]))
-    who = ("tenant_id", "tenant", "calls", "timed", "p95", "error_rate", "validity", "spend_usd", "unpriced")
-    return frame((*who, "budget_usd", "used", "trend"), rows)
+    rows.sort(key=lambda row: (-(row[10] or 0), -row[2], row[1]))
+    who = ("tenant_id", "tenant", "calls", "timed", "p95", "got_object", "blocked", "lost", "error_rate", "validity")
+    return frame((*who, "spend_usd", "unpriced", "budget_usd", "used", "trend"), rows)
+
+
+def _models(found: Mapping[tuple[str, str], CallFigures], latencies: Mapping[Any, Timing]) -> Frame:
+    rows: list[Sequence[Any]] = []
+    for (provider, model), some in sorted(found.items(), key=lambda one: (-one[1].attempts, one[0])):
+        timed = latencies.get((provider, model), Timing())
+        of = some.attempts or None
+        rows.append(
+            (
+                *(f"{provider}/{model}", some.attempts, timed.timed, timed.p95),
+                *(of and some.errors / of, some.fallbacks, usd(some.spend)),
+            )
+        )
+    return frame(("model", "attempts", "timed", "p95", "errors", "fallbacks", "spend_usd"), rows)
+
+
+def _schemas(found: Mapping[tuple[str, str], CallFigures]) -> Frame:
+    merged: defaultdict[tuple[str, int | None], CallFigures] = defaultdict(CallFigures)
+    for (name, version), some in found.items():
+        merged[version_of(name, int(version) if version else None)].count_in(some)
+    rows = (
+        (
+            *(name, version, some.calls, some.got_object, some.validity, some.errors),
+            *(usd(some.cost_per_valid), usd(some.spend)),
+        )
+        for (name, version), some in sorted(merged.items(), key=lambda one: (-one[1].calls, one[0][0]))
+    )
+    names = ("schema", "version", "calls", "got_object", "validity", "errors", "cost_per_valid_usd", "spend_usd")
+    return frame(names, rows)
 
 
 def _fields(rows: Sequence[Any]) -> Frame:

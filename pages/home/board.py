@@ -23,6 +23,8 @@ class Panels:
     spend: Picture
     outcomes: Picture
     fields: Frame
+    models: Frame
+    schemas: Frame
     heat: Picture | None
     """Of all tenants, as :attr:`tenants`; ``None`` where one was chosen."""
     tenants: Frame | None
@@ -54,6 +56,8 @@ def _board(visit: Visit, window: Window, tenant_id: str | None) -> Board:
         spend=charts.spend(overview),
         outcomes=charts.outcomes(overview),
         fields=tables.fields(overview),
+        models=tables.models(overview),
+        schemas=tables.schemas(overview),
         heat=None if tenant_id else charts.heat(overview),
         tenants=None if tenant_id else tables.tenants(overview),
     )

@@ -9,6 +9,7 @@ import streamlit as st
 from core.tenants import Permission
 from pages.home import panels, tiles
 from pages.home.board import board
+from pages.home.sentence import sentence
 from pages.home.troubles import troubles
 from pages.kit import address, formats, layout, ranges, zones
 from pages.kit.choices import tenant_choice
@@ -81,6 +82,8 @@ def body() -> None:
         found = board(visit, now, chosen, tenant)
         overview = found.overview
         alert()
+        if overview.totals.calls:
+            st.markdown(sentence(overview, ranges.before(chosen)))
         draw(tiles.tiles(overview, ranges.before(chosen)))
         if found.panels:
             panels.draw(overview, found.panels, chosen, tenant)

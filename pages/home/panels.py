@@ -109,6 +109,24 @@ def _tenants(view: View) -> None:
         view.open_calls(tenant=chosen)
 
 
+def _models(view: View) -> None:
+    """Draw how each model fares."""
+    told = "Who was asked, in every attempt. Click a row to see what it answered, a name to open the model."
+    with layout.card("Models", key="models_card", help=told):
+        chosen = tables.draw_models(view.panels.models)
+    if chosen:
+        view.open_calls(model=chosen)
+
+
+def _schemas(view: View) -> None:
+    """Draw how each version of a schema fares."""
+    with layout.card("Schemas", key="schemas_card", help="By version. Click a row to see its calls."):
+        chosen = tables.draw_schemas(view.panels.schemas)
+    if chosen:
+        name, at, version = chosen.rpartition("@")
+        view.open_calls(**({"schema": name, "version": version} if at and version.isdecimal() else {"schema": chosen}))
+
+
 def _fields(view: View) -> None:
     """Draw which fields fail."""
     clicked = None
@@ -158,13 +176,19 @@ def draw(overview: Overview, shown: Panels, chosen: Range, tenant: Tenant | None
     view = View(overview, shown, chosen, tenant)
     if tenant is None:
         rows = [
-            ([8, 5], (_latency, _heat)),
             ([1], (_tenants,)),
-            ([1, 1], (_spend, _outcomes)),
+            ([1, 1], (_models, _schemas)),
+            ([8, 5], (_latency, _heat)),
+            ([1, 1], (_outcomes, _spend)),
             ([8, 5], (_fields, _changes)),
         ]
     else:
-        rows = [([8, 5], (_latency, _outcomes)), ([8, 5], (_fields, _spend)), ([1], (_changes,))]
+        rows = [
+            ([8, 5], (_latency, _outcomes)),
+            ([1, 1], (_models, _schemas)),
+            ([8, 5], (_fields, _spend)),
+            ([1], (_changes,)),
+        ]
     for widths, panels in rows:
         for column, panel in zip(st.columns(widths, gap="small"), panels, strict=True):
             with column:

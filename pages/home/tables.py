@@ -15,6 +15,7 @@ FAILING = 0.1
 NEAR = 0.8
 STATUSES = {
     "Healthy": "green",
+    "Blocking": "red",
     "Failing": "red",
     "Errors": "orange",
     "Few calls": "gray",
@@ -35,6 +36,8 @@ class Field(NamedTuple):
 def status(row: Any) -> list[str]:
     """Return what a tenant's row of the table is to be called, the gravest first."""
     found: list[str] = []
+    if row.blocked and row.blocked >= FAILING * row.calls:
+        found.append("Blocking")
     if row.error_rate >= FAILING:  # too few to call it failing, and no reason to call it healthy
         found += ["Failing"] if row.calls >= ENOUGH else ["Errors", "Few calls"]
     if row.used >= 1:
@@ -49,9 +52,10 @@ def tenants(overview: Overview) -> Frame:
     frame: Frame = overview.tenants.copy()
     frame["status"] = [status(row) for row in frame.itertuples()]
     frame["p95"] = frame["p95"].where(frame["timed"] >= ENOUGH) / 1000
-    frame[["error_rate", "validity"]] *= 100
+    frame[["got_object", "error_rate"]] *= 100
     frame["used"] = (frame["used"] * 100) // 1  # what is not all is never 100 %
-    return frame[["tenant", "status", "calls", "trend", "p95", "error_rate", "validity", "spend_usd", "used"]]
+    shown = ["tenant", "status", "calls", "trend", "got_object", "blocked", "error_rate", "p95", "spend_usd", "used"]
+    return frame[shown]
 
 
 def draw_tenants(frame: Frame) -> str | None:
@@ -61,24 +65,83 @@ def draw_tenants(frame: Frame) -> str | None:
         picks=True,
         key="tenants_table",
         leads={"tenant": links.of_tenant},
-        alt="Tenants by spend, with calls, latency, error rate, validity and budget",
+        alt="Tenants by spend, with calls, the share that got an object, blocked calls, errors, latency and budget",
         columns={
             "tenant": _C.TextColumn("Tenant", pinned=True, width=150),
             "status": _C.MultiselectColumn("Status", options=list(STATUSES), color=list(STATUSES.values()), width=130),
             "calls": _C.NumberColumn("Calls", format="localized", width=70),
             "p95": _C.NumberColumn("p95", format="%.2f s", width=84, help=f"From {ENOUGH} calls on"),
             "error_rate": _C.NumberColumn("Errors", format="%.1f%%", width=84),
-            "validity": _C.NumberColumn("Valid", format="%.1f%%", width=84),
+            "got_object": _C.NumberColumn("Got an object", format="%.1f%%", width=104),
+            "blocked": _C.NumberColumn("Blocked", format="localized", width=76, help="Calls that policy refused"),
             "spend_usd": _C.NumberColumn(
                 "Spend", format="$%,.2f", width=84, help="A dash: no model of theirs is priced"
             ),
             "used": _C.ProgressColumn(
-                "Budget used", format="%.0f%%", min_value=0, max_value=100, width=160, help="Of the current period"
+                "Budget used", format="%.0f%%", min_value=0, max_value=100, width=120, help="Of the current period"
             ),
             "trend": _C.AreaChartColumn("Over time", width=130),
         },
     )
     return None if row is None else str(frame["tenant"].iloc[row])
+
+
+def models(overview: Overview) -> Frame:
+    """Return the table of models."""
+    frame: Frame = overview.models.copy()
+    frame["p95"] = frame["p95"].where(frame["timed"] >= ENOUGH) / 1000
+    frame["errors"] *= 100
+    return frame[["model", "attempts", "errors", "p95", "fallbacks", "spend_usd"]]
+
+
+def draw_models(frame: Frame) -> str | None:
+    """Draw the table of models; return the one that was clicked."""
+    row = grid(
+        frame,
+        picks=True,
+        key="models_table",
+        leads={"model": links.of_model},
+        alt="Models by attempts, with errors, latency, fallbacks and spend",
+        columns={
+            "model": _C.TextColumn("Model", pinned=True, width=170),
+            "attempts": _C.NumberColumn("Attempts", format="localized", width=66),
+            "errors": _C.NumberColumn("Errors", format="%.1f%%", width=60, help="Of its attempts"),
+            "p95": _C.NumberColumn("p95", format="%.2f s", width=62, help=f"Of its attempts, from {ENOUGH} on"),
+            "fallbacks": _C.NumberColumn("Stood in", format="localized", width=62, help="Asked as another had failed"),
+            "spend_usd": _C.NumberColumn("Spend", format="$%,.2f", width=66),
+        },
+    )
+    return None if row is None else str(frame["model"].iloc[row])
+
+
+def schemas(overview: Overview) -> Frame:
+    """Return the table of schema versions."""
+    frame: Frame = overview.schemas.copy()
+    frame["got_object"] *= 100
+    frame["name"] = [
+        version_name(name or "inline", None if pd.isna(version) else int(version))
+        for name, version in zip(frame["schema"], frame["version"], strict=True)
+    ]
+    return frame[["name", "calls", "got_object", "errors", "cost_per_valid_usd"]]
+
+
+def draw_schemas(frame: Frame) -> str | None:
+    """Draw the table of schemas; return the one that was clicked, with its version."""
+    row = grid(
+        frame,
+        picks=True,
+        key="schemas_table",
+        leads={"name": links.of_schema},
+        alt="Schema versions by calls, with the share that got an object, errors and cost",
+        columns={
+            "name": _C.TextColumn("Schema", pinned=True, width=160),
+            "calls": _C.NumberColumn("Calls", format="localized", width=60),
+            "got_object": _C.NumberColumn("Got an object", format="%.1f%%", width=96),
+            "errors": _C.NumberColumn("Errors", format="localized", width=56),
+            "cost_per_valid_usd": _C.NumberColumn("Per valid", format="$%,.5f", width=84),
+        },
+    )
+    return None if row is None else str(frame["name"].iloc[row])
 
 
 def fields(overview: Overview) -> Frame:

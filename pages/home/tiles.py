@@ -18,15 +18,27 @@ def tiles(overview: Overview, before_that: str) -> list[Tile]:
     comparable = min(now.valid + now.errors, before.valid + before.errors) >= ENOUGH
     found = [
         Tile(
-            label="Calls",
-            value=formats.count(now.calls),
-            delta=formats.change(now.calls, before.calls),
-            better="off",
-            trend=series["calls"].tolist(),
-            help=f"Generations that began in this window: {now.valid:,} valid, {now.errors:,} in error, "
-            f"{now.blocked:,} blocked by policy, {now.cancelled:,} cancelled by their caller.{than}",
+            label="Got an object",
+            value=formats.percent(now.got_object, 1),
+            delta=formats.points(now.got_object, before.got_object) if comparable else None,
+            better="normal",
+            trend=_known(series["got_object"]),
+            help=f"Calls that gave their caller a valid object, or an answer that had no schema to be checked against: "
+            f"{now.valid + now.unchecked:,} of {now.asked:,}. Blocked calls and errors are those that did not; "
+            f"{formats.plural(now.cancelled, 'call')} whose caller left are in neither. {now.first_try:,} were valid "
+            f"at the first try; of the {formats.plural(now.reached, 'call')} that reached a provider "
+            f"{formats.percent(now.validity, 1)} gave a valid object.{than}",
         ),
-        _latency(now, before, series, than),
+        Tile(
+            label="Blocked",
+            value=formats.count(now.blocked),
+            delta=formats.change(now.blocked, before.blocked),
+            better="inverse",
+            beside=f"{formats.percent(now.blocked_share, 1)} of all calls" if now.blocked else None,
+            trend=series["blocked"].tolist(),
+            help="Calls that a budget, a rate limit, a guardrail or a flag refused, out of "
+            f"{formats.plural(now.calls, 'call')}. They are no errors of a model, and no objects either.{than}",
+        ),
         Tile(
             label="Error rate",
             value=formats.percent(now.error_rate, 2),
@@ -38,15 +50,7 @@ def tiles(overview: Overview, before_that: str) -> list[Tile]:
             f"{now.errors + now.valid + now.unchecked:,}. "
             f"Blocked and cancelled calls are in neither.{than}",
         ),
-        Tile(
-            label="Validity",
-            value=formats.percent(now.validity, 1),
-            delta=formats.points(now.validity, before.validity) if comparable else None,
-            better="normal",
-            trend=_known(series["validity"]),
-            help=f"Valid objects among the {formats.plural(now.reached, 'call')} that reached a provider. "
-            f"{now.first_try:,} were valid at the first try.{_unchecked(now)}{than}",
-        ),
+        _latency(now, before, series, than),
         _spend(now, before, series, than),
         Tile(
             label="Cost per valid",
@@ -75,12 +79,6 @@ def _latency(now: Totals, before: Totals, series: Frame, than: str) -> Tile:
         f"and fallbacks included. At most "
         f"{formats.percent(PERCENTILE_ERROR, 1)} off, over {formats.plural(now.latency.timed, 'call')}.{than}",
     )
-
-
-def _unchecked(now: Totals) -> str:
-    if not now.unchecked:
-        return ""
-    return f" {formats.plural(now.unchecked, 'call')} had no schema to be checked against and count in neither."
 
 
 def _spend(now: Totals, before: Totals, series: Frame, than: str) -> Tile:

@@ -44,6 +44,8 @@ OUTCOMES: dict[str, Badge] = {
     "cancelled": Badge("Cancelled", ":material/cancel:", "gray"),
 }
 """The badge of every outcome, by its value."""
+LOST = frozenset(outcome for outcome, badge in OUTCOMES.items() if badge.colour in ("red", "orange"))
+"""Outcomes whose callers got no object, though they waited for one."""
 KINDS = {
     "first": Badge("First ask", ":material/arrow_forward:", "blue"),
     "re-ask": Badge("Re-ask", ":material/replay:", "violet"),

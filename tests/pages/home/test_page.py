@@ -75,21 +75,28 @@ class TestEmpty:
         page_clock.advance(3 * 3600)
         page = open_page("home", last="1h")
         assert page.header[0].value == "No calls in the last hour"
-        assert figures(page)["Calls"] == "0"
+        assert figures(page)["Blocked"] == "0"
         assert figures(page)["Error rate"] == "\N{EN DASH}"
         assert any("4 h ago" in caption.value for caption in page.caption)
+
+
+def first_sentence(page: Any) -> str:
+    """Return what Home says first of its figures."""
+    return next(text.value for text in page.markdown if "got an object" in text.value)
 
 
 class TestFigures:
     """The tiles, against rows counted by hand."""
 
     def test_a_day_of_all_tenants(self, world: Runtime, open_page: Open) -> None:
-        """Calls, p95, error rate, validity, spend and cost per valid object are those of the rows."""
-        assert figures(open_page("home")) == {
-            "Calls": "42",
-            "p95 latency": "8.95 s",
+        """Who got an object, who was blocked, errors, p95, spend and cost per valid object are those of the rows."""
+        page = open_page("home")
+        assert first_sentence(page).startswith("**42 calls**, **92.9% got an object**")
+        assert figures(page) == {
+            "Got an object": "92.9%",
+            "Blocked": "0",
             "Error rate": "7.14%",
-            "Validity": "92.9%",
+            "p95 latency": "8.95 s",
             "Spend": "$0.0046",
             "Cost per valid": "$0.00012",
         }
@@ -112,26 +119,40 @@ class TestFigures:
     def test_one_tenant_in_its_own_time(self, world: Runtime, open_page: Open) -> None:
         """A tenant in the URL narrows every figure, and times are told in its zone."""
         page = open_page("home", of="Borealis")
-        assert figures(page)["Calls"] == "2"
+        assert first_sentence(page).startswith("**2 calls**")
         assert "times in Asia/Kathmandu · as of Mar 04, 17:52:00" in page.caption[-1].value
 
     def test_the_range_is_in_the_url(self, world: Runtime, open_page: Open) -> None:
         """Another range counts other calls, and says from when on."""
         page = open_page("home", last="6h")
-        assert figures(page)["Calls"] == "40"
+        assert first_sentence(page).startswith("**40 calls**")
         assert page.caption[-1].value.startswith("40 calls that began from Mar 04, 06:00 on · times in UTC")
 
     def test_nonsense_in_the_url(self, world: Runtime, open_page: Open) -> None:
         """A tenant or a range that is not there leaves the page as it is without them."""
         page = open_page("home", of="Nobody", last="99y")
         assert not page.exception
-        assert figures(page)["Calls"] == "42"
+        assert first_sentence(page).startswith("**42 calls**")
 
     def test_change_against_the_day_before(self, world: Runtime, open_page: Open) -> None:
-        """Forty-two calls after twenty-one are twice as many."""
+        """Three of forty-two calls got no object; of twenty-one the day before all did. Tile and sentence say so."""
         builders.save(world.store, [builders.generation(NOW - 30 * HOUR) for _ in range(21)])
         page = open_page("home")
-        assert page.metric[0].delta == "+100%"
+        assert page.metric[0].delta == "-7.1 pp"
+        assert "(-7.1 pp against" in first_sentence(page)
+
+    def test_who_is_refused_is_not_well(self, world: Runtime, open_page: Open) -> None:
+        """A tenant whose calls its budget blocks got no objects, and is named with why; its errors are none."""
+        blocked = [builders.generation(NOW - HOUR, "borealis", Outcome.BLOCKED_BUDGET) for _ in range(60)]
+        builders.save(world.store, blocked)
+        page = open_page("home")
+        told = first_sentence(page)
+        assert "63 did not, mostly blocked: budget, of" in told
+        assert "Borealis" in told
+        assert figures(page)["Blocked"] == "60"
+        row = page.dataframe[0].value.set_index("tenant").loc["Borealis"]
+        assert (list(row["status"]), row["blocked"]) == (["Blocking"], 60)
+        assert row["got_object"] == pytest.approx(100 * 2 / 62)
 
 
 class TestPanels:
@@ -143,8 +164,8 @@ class TestPanels:
         assert names == [
             "Median, 95th and 99th percentile of latency over time; p95 peaks at 8.95 s around Mar 04, 11:00",
             "Error rate by tenant over time; highest for Acme from Mar 04, 11:00: 7.5% of 40 calls",
-            "Spend over time, stacked by tenant; Acme spends most",
             "Calls over time by outcome: 39 valid, 3 errors, 0 blocked",
+            "Spend over time, stacked by tenant; Acme spends most",
         ]
 
     def test_they_are_made_once_for_all_who_look(
@@ -156,7 +177,7 @@ class TestPanels:
             (module, name): getattr(module, name)
             for module, names in (
                 (kit_charts, ("latency", "spend", "outcomes", "heat")),
-                (tables, ("tenants", "fields")),
+                (tables, ("tenants", "models", "schemas", "fields")),
             )
             for name in names
         }
@@ -165,7 +186,9 @@ class TestPanels:
                 module, name, lambda overview, name=name, shape=shape: made.append(name) or shape(overview)
             )
         first, second = open_page("home"), open_page("home")
-        assert sorted(made) == ["fields", "heat", "latency", "outcomes", "spend", "tenants"]
+        assert sorted(made) == [
+            *("fields", "heat", "latency", "models", "outcomes", "schemas", "spend", "tenants"),
+        ]
         assert [chart.proto for chart in first.get("vega_lite_chart")] == [
             chart.proto for chart in second.get("vega_lite_chart")
         ]
@@ -178,6 +201,8 @@ class TestPanels:
         assert [header.value for header in page.header] == [
             "Latency percentiles",
             "Calls by outcome",
+            "Models",
+            "Schemas",
             "Fields that fail most",
             "Spend",
             "Changes",
@@ -200,7 +225,7 @@ class TestPanels:
             world.store, call, error, builders.change(NOW - HOUR, "flag", "cache", "Flag *cache* is on for all.")
         )
         page = open_page("home")
-        assert page.dataframe[1].value[["schema", "path", "type", "errors"]].to_numpy().tolist() == [
+        assert page.dataframe[3].value[["schema", "path", "type", "errors"]].to_numpy().tolist() == [
             ["invoice@1", "$.total", "decimal_parsing", 1]
         ]
         assert any("Flag \\*cache\\* is on for all" in line.value for line in page.markdown)
@@ -269,4 +294,4 @@ class TestTrouble:
 )
 def test_no_tenant_is_healthy_whose_calls_mostly_fail(calls: int, error_rate: float, named: list[str]) -> None:
     """Of a few calls it is said that they are few, and that there are errors among them."""
-    assert tables.status(SimpleNamespace(calls=calls, error_rate=error_rate, used=0.0)) == named
+    assert tables.status(SimpleNamespace(calls=calls, error_rate=error_rate, used=0.0, blocked=0)) == named
