@@ -94,11 +94,6 @@ PANELS: Sequence[PagePanel] = (
     ),
     PagePanel("Calls", "tail", lambda on: on.reports.tail(on.principal, on.calls(_DAY))),
     PagePanel("Calls", "export 30d", lambda on: _all_of(on.reports.calls_frames(on.principal, on.calls(_MONTH)))),
-    PagePanel(
-        "Traffic",
-        "what is different, timeouts of 24h",
-        lambda on: on.reports.contrast(on.principal, on.calls(_DAY), on.calls(_DAY, outcome="timeout")),
-    ),
     PagePanel("Calls", "one call", lambda on: on.reports.call(on.principal, on.call_id)),
     *(
         PagePanel("Spend", f"figures {name}, {whose}", _spend(_RANGES[name], of_all=of_all))
