@@ -37,7 +37,7 @@ def draw(visit: Visit, tenant: Tenant | None, chosen: Range, zone: str) -> None:
     with wide, layout.card("Calls with findings", key="caught_card", help=_help(found, zone)):
         picked = picture.draw(key="caught_chart", picks=(marks.PICKED,))
     with narrow:
-        _lines(visit, found, ranges.of_calls(chosen, found.window), tenant)
+        _lines(visit, found, ranges.parameters(chosen, zone), tenant)
     marks.follow(picked.get(marks.PICKED), whose)
 
 

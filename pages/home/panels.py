@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 
 import streamlit as st
 
+from core.clock import EPOCH
 from core.reports import ENOUGH, MOST_HEATED, PERCENTILE_ERROR, Change, Overview
 from core.reports.ranges import Range
 from core.tenants import Tenant
@@ -33,16 +35,12 @@ class View:
     @property
     def here(self) -> dict[str, str]:
         """The time and the tenant, as they stand in addresses."""
-        return ranges.parameters(self.chosen, self.overview.window.zone) | self._whose
-
-    @property
-    def _whose(self) -> dict[str, str]:
-        return {"tenant": self.tenant.name} if self.tenant else {}
+        whose = {"tenant": self.tenant.name} if self.tenant else {}
+        return ranges.parameters(self.chosen, self.overview.window.zone) | whose
 
     def open_calls(self, **filters: str) -> None:
         """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
-        here = ranges.of_calls(self.chosen, self.overview.window) | self._whose
-        st.switch_page("calls/page.py", query_params=here | filters)
+        st.switch_page("calls/page.py", query_params=self.here | filters)
 
 
 def _latency(view: View) -> None:
@@ -75,9 +73,10 @@ def _heat(view: View) -> None:
         found: Picks = heat.draw(key="heat_chart", picks=("pick", marks.PICKED)) if heat else {}
     marks.follow(found.get(marks.PICKED), view.here)
     if "pick" in found:
-        picked = charts.cell_of(found["pick"])
-        ends = picked.begins + int(view.overview.window.cell.total_seconds())
-        view.open_calls(tenant=picked.tenant, outcome="Any error", between=f"{picked.begins}-{ends}")
+        picked, window = charts.cell_of(found["pick"]), view.overview.window
+        begins = EPOCH + timedelta(seconds=picked.begins)
+        cell = ranges.parameters(Range(span=(begins, begins + window.cell)), window.zone)
+        view.open_calls(tenant=picked.tenant, outcome="Any error", **cell)
 
 
 def _spend(view: View) -> None:

@@ -21,15 +21,13 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.clock import EPOCH, iso
-from core.reports.ranges import HOURS, LONGEST, Range, moment
+from core.reports.ranges import LONGEST, Range, moment
 from pages.kit.markup import code
 
 if TYPE_CHECKING:
     from pages.kit.page import Visit
 
 EVERYONE = "All tenants"
-RANGES = HOURS
-"""What a range control offers at once, and the hours it means."""
 OLD_NAMES = {"of": "tenant", "for": "tenant", "last": "range"}
 """What links of earlier releases call a parameter."""
 _KEPT = "_address"
@@ -55,11 +53,6 @@ def _is_tenant(visit: Visit, value: str) -> bool:
     return any(tenant.name == value for tenant in visit.runtime.tenants.list(visit.principal))
 
 
-def _is_stretch(value: str) -> bool:
-    begins, _, ends = value.partition("-")
-    return all(one.isdecimal() and len(one) < 12 for one in (begins, ends)) and int(begins) < int(ends)
-
-
 def _are_ends() -> bool:
     """Whether the address says from when to when."""
     begins, ends = (moment(st.query_params.get(name, "")) for name in ("from", "to"))
@@ -75,10 +68,8 @@ ANY = Parameter("any text", lambda _, __: True)
 """Of which the page says by itself that it finds nothing by it."""
 ONE_TENANT = Parameter("the name of a tenant that you may see", _is_tenant)
 TENANT = Parameter(ONE_TENANT.wants, lambda visit, value: value == EVERYONE or _is_tenant(visit, value))
-RANGE = one_of(RANGES)
 SWITCH = Parameter("`true` or `false`", lambda _, value: value.lower() in ("true", "false"))
 NUMBER = Parameter("a whole number from 1 on", lambda _, value: value.isdecimal() and 0 < int(value[:10]) < 10**9)
-STRETCH = Parameter("two times in seconds since 1970, such as `1795478400-1795564800`", lambda _, v: _is_stretch(v))
 BEGIN, END = (
     Parameter(
         f"a time with its offset, such as `2026-11-24T09:00+01:00`, {where}, at most {LONGEST.days} days apart",
@@ -88,8 +79,8 @@ BEGIN, END = (
 )
 
 
-def between() -> tuple[datetime, datetime] | None:
-    """Return the stretch of time that a chart's click put into the address (``?between=seconds-seconds``)."""
+def _between() -> tuple[datetime, datetime] | None:
+    """Return the stretch of time as links of earlier releases have it (``?between=seconds-seconds``)."""
     begins, _, ends = st.query_params.get("between", "").partition("-")
     if not (begins.isdecimal() and ends.isdecimal() and len(begins) < 12 and len(ends) < 12):
         return None
@@ -99,7 +90,7 @@ def between() -> tuple[datetime, datetime] | None:
 def read(visit: Visit, takes: Mapping[str, Parameter]) -> None:
     """Give old names their new ones, take out what the page cannot use and tell of it; before anything is drawn."""
     wrong: list[str] = []
-    if "between" not in takes and "from" in takes and (stretch := between()):
+    if "from" in takes and (stretch := _between()):
         st.query_params.update({"from": iso(stretch[0]), "to": iso(stretch[1])})
         take_out("between")
     for name in list(st.query_params):

@@ -1,4 +1,4 @@
-"""Choices that several pages offer, each of which stands in the address: a tenant, a range of time."""
+"""The choice of a tenant, which several pages offer and which stands in the address."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import streamlit as st
 from core.principals import Permission
 from core.tenants import Tenant
 from pages.kit import address, layout
-from pages.kit.address import EVERYONE, RANGES
+from pages.kit.address import EVERYONE
 from pages.kit.page import Visit, name_tab
 
-TENANT, RANGE = "tenant", "range"
-USUAL_RANGE = "24h"
-LASTING_RANGE = "_range_kept"
-"""Where the state keeps what was chosen last, by whoever looks or by its name in a link."""
-_NAMES = {1: "hour", 6: "6 hours", 24: "24 hours", 168: "7 days", 720: "30 days"}
+TENANT = "tenant"
 
 
 def tenant_choice(
@@ -104,36 +100,3 @@ def _first_tenant(visit: Visit, phase: str, advise: Callable[[], None], needs: P
         )
     else:
         advise()
-
-
-def range_name(hours: int) -> str:
-    """Return a range in words, to follow "the last"."""
-    return _NAMES[hours]
-
-
-def range_label(hours: int) -> str:
-    """Return a range as the URL writes it."""
-    return next(label for label, length in RANGES.items() if length == hours)
-
-
-def range_choice(visit: Visit, on_change: Callable[[], None] | None = None) -> int:
-    """Draw a choice of ranges that stands in the address (``?range=7d``); return its hours."""
-    address.follow(visit, RANGE, USUAL_RANGE)
-    is_other = st.session_state[RANGE] not in RANGES  # as pages have it that offer more
-    if is_other:
-        st.session_state[RANGE] = USUAL_RANGE
-    chosen = st.segmented_control(
-        "Time range",
-        list(RANGES),
-        required=True,
-        key=RANGE,
-        persist_state="session",
-        label_visibility="collapsed",
-        on_change=on_change or "rerun",
-    )
-    address.write(visit, RANGE, chosen or USUAL_RANGE, USUAL_RANGE)
-    if chosen and not is_other:
-        st.session_state[LASTING_RANGE] = chosen
-    if chosen and chosen != USUAL_RANGE:
-        name_tab(visit, range_name(RANGES[chosen]))
-    return RANGES[chosen or USUAL_RANGE]

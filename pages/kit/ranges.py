@@ -14,16 +14,17 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from core.clock import EPOCH
 from core.reports import Window
 from core.reports.ranges import HOURS, LONGEST, NAMED, Range, moment
 from pages.kit import address, formats, zones
-from pages.kit.choices import LASTING_RANGE, RANGE, USUAL_RANGE
 from pages.kit.page import Visit, name_tab
 
-BEGIN, END = "from", "to"
+RANGE, BEGIN, END = "range", "from", "to"
 TAKES = {RANGE: address.one_of([*HOURS, *NAMED]), BEGIN: address.BEGIN, END: address.END}
 """What the address of a page with such a choice may hold."""
+USUAL = "24h"
+_LASTING = "_range_kept"
+"""Where the state keeps what was chosen last, by whoever looks or by its name in a link."""
 _MORE, _CUSTOM = "more_ranges", "custom"
 _LAST = {"1h": "hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 _NAMES = {
@@ -56,9 +57,9 @@ def choice(visit: Visit, zone: str, on_change: Callable[[], None] | None = None)
     """Draw the choice, whose days are those of *zone*; return what is chosen."""
     said = _said()
     if said is None and not address.is_of(visit, RANGE):
-        st.session_state[RANGE] = st.session_state.get(LASTING_RANGE, USUAL_RANGE)
-    address.follow(visit, RANGE, USUAL_RANGE, said)
-    shown = Range.read(st.session_state[RANGE]) or Range(USUAL_RANGE)
+        st.session_state[RANGE] = st.session_state.get(_LASTING, USUAL)
+    address.follow(visit, RANGE, USUAL, said)
+    shown = Range.read(st.session_state[RANGE]) or Range(USUAL)
     st.session_state[RANGE] = str(shown)
     options = [*HOURS] if shown.name in HOURS else [*HOURS, str(shown)]
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="ranges"):
@@ -83,10 +84,10 @@ def choice(visit: Visit, zone: str, on_change: Callable[[], None] | None = None)
             on_click=_named,
             args=(on_change,),
         )
-    chosen = Range.read(taken or USUAL_RANGE) or Range(USUAL_RANGE)
+    chosen = Range.read(taken or USUAL) or Range(USUAL)
     if chosen.name:
-        st.session_state[LASTING_RANGE] = chosen.name
-    if chosen.name != USUAL_RANGE:
+        st.session_state[_LASTING] = chosen.name
+    if chosen.name != USUAL:
         name_tab(visit, _LAST.get(chosen.name) or _label(str(chosen), zone))
     address.keep(visit, RANGE, _in_address(chosen, zone))
     if asked == _CUSTOM:
@@ -118,16 +119,8 @@ def told(window: Window, chosen: Range) -> str:
 
 
 def parameters(chosen: Range, zone: str) -> dict[str, str]:
-    """Return it as the address of another page with such a choice holds it."""
+    """Return it as the address of any page with such a choice holds it."""
     return {name: value for name, value in _written(chosen, zone).items() if value is not None}
-
-
-def of_calls(chosen: Range, window: Window) -> dict[str, str]:
-    """Return it as the address of *Calls* holds it."""
-    if chosen.name in HOURS:
-        return {RANGE: chosen.name}
-    begins, ends = ((at - EPOCH) // timedelta(seconds=1) for at in (window.starts_at, window.ends_at))
-    return {"between": f"{begins}-{ends}"}
 
 
 def _said() -> str | None:
@@ -149,7 +142,7 @@ def _in_address(chosen: Range, zone: str) -> Mapping[str, str | None]:
     """Return what the address is to say: the usual needs no word, and a time stays as it was written."""
     if chosen.span is not None and _said() == str(chosen):
         return {RANGE: None}
-    return {**_written(chosen, zone)} | ({RANGE: None} if chosen.name == USUAL_RANGE else {})
+    return {**_written(chosen, zone)} | ({RANGE: None} if chosen.name == USUAL else {})
 
 
 def _words(name: str) -> str:
@@ -199,7 +192,7 @@ def from_to(shown: Window, zone: str, on_change: Callable[[], None] | None) -> N
             icon=":material/error:",
         )
         return
-    st.session_state[LASTING_RANGE] = str(chosen)
+    st.session_state[_LASTING] = str(chosen)
     address.choose(RANGE, str(chosen))
     if on_change:
         on_change()

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import streamlit as st
 
-from core.reports import VersionFigures, Window
+from core.reports import VersionFigures
+from core.reports.ranges import Range
 from core.tenants import Permission
 from pages.kit import formats
 from pages.kit.page import View, Visit
 
-WEEK = 7 * 24
-"""The hours over which two versions are held side by side."""
+WEEK = Range("7d")
+"""The time over which two versions are held side by side."""
 
 
 def of_versions(
     visit: Visit,
-    hours: int,
+    chosen: Range,
     tenant_id: str | None = None,
     schema: str | None = None,
-    among: tuple[str, ...] | None = None,
+    zone: str = "UTC",
 ) -> Mapping[tuple[str, int], VersionFigures]:
-    """Return how each version fared in the *hours* until now, by schema and version; nothing to who may not read it.
+    """Return how each version fared in what is *chosen*, by schema and version; nothing to who may not read it.
 
-    Of every schema, of those *among* some, or of one *schema*, whose latency and routes are told too.
+    Of every schema, or of one *schema*, whose latency and routes are told too.
     """
     if not visit.may(Permission.GENERATIONS_READ):
         return {}
-    found = _figures(visit, visit.now, visit.view, hours, tenant_id, schema, among)
+    found = _figures(visit, visit.now, visit.view, chosen, tenant_id, schema, zone)
     return {(one.schema, one.version): one for one in found}
 
 
@@ -38,15 +39,15 @@ MOST_SUMMED = 50_000
 
 
 def of_newest(
-    visit: Visit, hours: int, tenant_id: str | None = None, among: tuple[str, ...] | None = None
+    visit: Visit, chosen: Range, tenant_id: str | None, zone: str, among: tuple[str, ...] | None = None
 ) -> tuple[Mapping[tuple[str, int], VersionFigures], datetime | None]:
-    """Return how each version fared among the newest calls of the *hours* until now, of all schemas or *among* some.
+    """Return how each version fared among the newest calls of what is *chosen*, of all schemas or *among* some.
 
     With them comes when the first of those calls began, ``None`` where they are all.
     """
     if not visit.may(Permission.GENERATIONS_READ):
         return {}, None
-    found, since = _of_newest(visit, visit.now, visit.view, hours, tenant_id, among)
+    found, since = _of_newest(visit, visit.now, visit.view, chosen, tenant_id, zone, among)
     return {(one.schema, one.version): one for one in found}, since
 
 
@@ -55,11 +56,12 @@ def _of_newest(
     _visit: Visit,
     _now: datetime,
     view: View,  # noqa: ARG001 as below
-    hours: int,
+    chosen: Range,
     tenant_id: str | None,
+    zone: str,
     among: tuple[str, ...] | None,
 ) -> tuple[Sequence[VersionFigures], datetime | None]:
-    window = Window.last(timedelta(hours=hours), _now)
+    window = chosen.window(_now, zone)
     reports = _visit.runtime.reports
     newest = reports.newest(_visit.principal, window, MOST_SUMMED, tenant_id, among)
     since = newest.starts_at if newest.starts_at > window.starts_at else None
@@ -71,13 +73,12 @@ def _figures(
     _visit: Visit,
     _now: datetime,
     view: View,  # noqa: ARG001 keeps apart what different runtimes answered, and who may see it
-    hours: int,
+    chosen: Range,
     tenant_id: str | None,
     schema: str | None,
-    among: tuple[str, ...] | None,
+    zone: str,
 ) -> Sequence[VersionFigures]:
-    window = Window.last(timedelta(hours=hours), _now)
-    return _visit.runtime.reports.schemas(_visit.principal, window, tenant_id, schema, among)
+    return _visit.runtime.reports.schemas(_visit.principal, chosen.window(_now, zone), tenant_id, schema)
 
 
 def told(found: VersionFigures | None) -> dict[str, str]:

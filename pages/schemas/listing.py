@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
-from core.reports import Window
+from core.reports.ranges import Range
 from core.schemas import SchemaSummary
 from core.tenants import Permission
-from pages.kit import address, formats, layout, saving, version_figures, zones
-from pages.kit.choices import range_choice, range_name, tenant_choice
+from pages.kit import address, formats, layout, ranges, saving, version_figures, zones
+from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
 from pages.kit.frames import grid
 from pages.kit.page import Visit
@@ -30,12 +30,13 @@ def first_page() -> None:
     st.session_state["page"] = 1
 
 
-def scope(visit: Visit) -> tuple[int, str | None]:
-    """Ask for which time and whose calls; return the hours and the tenant's id."""
+def scope(visit: Visit) -> tuple[Range, str, str | None]:
+    """Ask for which time and whose calls; return the time, the zone of its days, and the tenant's id."""
     with visit.controls:
         tenant = tenant_choice(visit, on_change=first_page) if visit.may(Permission.TENANTS_READ) else None
-        hours = range_choice(visit, on_change=first_page)
-    return hours, tenant.id if tenant else None
+        zone = zones.shown(tenant.timezone if tenant else "UTC")
+        chosen = ranges.choice(visit, zone, first_page)
+    return chosen, zone, tenant.id if tenant else None
 
 
 def opened() -> None:
@@ -50,7 +51,7 @@ def opened() -> None:
 
 def draw(visit: Visit) -> None:
     """Draw the list."""
-    hours, tenant_id = scope(visit)
+    chosen, zone, tenant_id = scope(visit)
     if saving.is_allowed(visit):
         with visit.controls:
             if st.button("New schema", icon=":material/add:", key="new_schema"):
@@ -88,9 +89,9 @@ def draw(visit: Visit) -> None:
     found: lines.Figures = {}
     since: datetime | None = None
     if sort != lines.BY_NAME:
-        found, since = version_figures.of_newest(visit, hours, tenant_id)
-    wanted = files.SchemaList(text or "", sort, Window.last(timedelta(hours=hours), visit.now), tenant_id)
-    _table(visit, lines.ordered(passing, found, sort), hours, wanted)
+        found, since = version_figures.of_newest(visit, chosen, tenant_id, zone)
+    wanted = files.SchemaList(text or "", sort, chosen.window(visit.now, zone), tenant_id)
+    _table(visit, lines.ordered(passing, found, sort), chosen, wanted)
     if since:
         st.caption(f":material/sort: {sort}: by {_newest(since)}.")
 
@@ -99,7 +100,7 @@ def _newest(since: datetime) -> str:
     return f"the newest {formats.count(version_figures.MOST_SUMMED)} calls, since {zones.told(since)}"
 
 
-def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, wanted: files.SchemaList) -> None:
+def _table(visit: Visit, schemas: Sequence[SchemaSummary], chosen: Range, wanted: files.SchemaList) -> None:
     """Draw a page of the *schemas* that were *wanted*; what their calls say is asked of those on it alone."""
     above = st.container()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -114,8 +115,9 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], hours: int, wanted: f
             help="All schemas of this list, a row for each version in use, by all calls of the range.",
         )
     on_page = schemas[(number - 1) * PER_PAGE : number * PER_PAGE]
-    found, since = version_figures.of_newest(visit, hours, wanted.tenant_id, tuple(one.name for one in on_page))
-    calls = f"{_newest(since)}, of these schemas" if since else f"calls of the last {range_name(hours)}"
+    zone, names = wanted.window.zone, tuple(one.name for one in on_page)
+    found, since = version_figures.of_newest(visit, chosen, wanted.tenant_id, zone, names)
+    calls = f"{_newest(since)}, of these schemas" if since else f"calls {ranges.within(chosen, zone)}"
     said.caption(
         f"{formats.plural(len(schemas), 'schema')} · {calls} · versions that are the newest, have a label or were "
         "called · click a row to open it"

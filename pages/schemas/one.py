@@ -12,9 +12,8 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary
 from core.tenants import Permission
-from pages.kit import address, checking, formats, label_moves, layout, links, saving, version_figures, zones
+from pages.kit import address, checking, formats, label_moves, layout, links, ranges, saving, version_figures, zones
 from pages.kit.buttons import button
-from pages.kit.choices import range_label, range_name
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
 from pages.kit.page import Visit
@@ -34,12 +33,12 @@ def draw(visit: Visit, name: str) -> None:
         with layout.empty("No such schema", plain(error.message), icon=":material/search_off:"):
             st.button("See all schemas", key="leave", on_click=leave)
         return
-    hours, tenant_id = listing.scope(visit)
-    found = version_figures.of_versions(visit, hours, tenant_id, name)
+    when, zone, tenant_id = listing.scope(visit)
+    found = version_figures.of_versions(visit, when, tenant_id, name, zone)
     label_moves.undo_row(visit, name)
     chosen = _chosen(versions)
-    _versions(name, versions, found, hours)
-    _actions(visit, name, chosen, versions, hours)
+    _versions(name, versions, found, ranges.within(when, zone))
+    _actions(visit, name, chosen, versions, ranges.parameters(when, zone))
     _used_by(visit, name, found)
     _version(visit, name, chosen, versions)
 
@@ -70,13 +69,13 @@ def _versions(
     name: str,
     versions: Sequence[VersionSummary],
     found: Mapping[tuple[str, int], VersionFigures],
-    hours: int,
+    when: str,
 ) -> None:
     with layout.card(
         plain(name),
         key="versions",
         stretch=False,
-        help=f"Calls of the last {range_name(hours)}; click a row to open it.",
+        help=f"Calls {when}; click a row to open it.",
     ):
         st.session_state["versions_listed"] = [one.version for one in versions]
         figured = [found.get((name, one.version)) for one in versions]
@@ -116,7 +115,7 @@ def _versions(
         )
 
 
-def _actions(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSummary], hours: int) -> None:
+def _actions(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSummary], when: Mapping[str, str]) -> None:
     labels = visit.runtime.schemas.labels(visit.principal, name)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="actions"):
         if saving.is_allowed(visit):
@@ -139,7 +138,7 @@ def _actions(visit: Visit, name: str, chosen: int, versions: Sequence[VersionSum
                 "calls/page.py",
                 label=f"Calls of version {chosen}",
                 icon=":material/receipt_long:",
-                query_params=here | {"range": range_label(hours)},
+                query_params=here | {**when},
             )
     moved = [
         f"{plain(one.label)} names version {one.version}, was {one.version_before or 'none'}, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.tenants import Permission
-from pages.kit import address
+from pages.kit import address, ranges
 from pages.kit.page import name_tab, open_page, refusals
 from pages.schemas import lines, listing, one
 
@@ -15,7 +15,7 @@ TAKES = {
     "against": address.NUMBER,
     "shown": address.one_of(one.TABS),
     "tenant": address.TENANT,
-    "range": address.RANGE,
+    **ranges.TAKES,
     "text": address.ANY,
     "sort": address.one_of(lines.SORTS),
     "page": address.NUMBER,

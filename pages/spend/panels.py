@@ -26,7 +26,7 @@ _METHOD = (
 
 def _open_calls(found: Figures, chosen: Range, **filters: str) -> None:
     """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
-    here = ranges.of_calls(chosen, found.spend.window) | _whose(found.tenant)
+    here = ranges.parameters(chosen, found.spend.window.zone) | _whose(found.tenant)
     st.switch_page("calls/page.py", query_params=here | filters)
 
 

@@ -25,7 +25,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "routes": ("route",),
     "providers": ("provider", "tenant"),
     "prices": ("tenant",),
-    "schemas": ("tenant", "range", "sort", "page"),
+    "schemas": ("tenant", "range", "from", "to", "sort", "page"),
     "playground": ("tenant", "schema", "source"),
 }
 """What each page takes that cannot be any text."""
