@@ -1,4 +1,4 @@
-"""Stretches of time and how they are cut: always in multiples of 15 minutes, from the start."""
+"""Stretches of time and how they are cut: always in multiples of 15 minutes, from a quarter of an hour on."""
 
 from __future__ import annotations
 

@@ -283,5 +283,5 @@ def test_calls_are_found_by_version(open_page: Open) -> None:
     page = open_page("calls", schema="price", version="1")
     assert not page.exception
     assert list(page.dataframe[0].value["schema"]) == ["price@1", "price@1"]
-    page.button(key="drop_version").click().run()
+    page.button(key="chip_1").click().run()
     assert len(page.dataframe[0].value) == 4
