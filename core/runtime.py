@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -44,6 +44,7 @@ from core.record import Backlog, Recorder, Recovery
 from core.relays import RelayCorridor
 from core.repricing import Repricings
 from core.routes import DEFAULT, Routes
+from core.saved_views import SavedViews
 from core.schemas import Schemas
 from core.seals import Seals
 from core.settings import Settings, load
@@ -81,6 +82,7 @@ class Runtime:
     metrics: Metrics
     tenants: Tenants
     people: People
+    views: SavedViews
     flags: Flags
     guardrails: GuardrailRules
     drills: Drills
@@ -248,8 +250,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     if settings.runs_local_model:
         makers["local"] = partial(_local, local_model)
     providers = LazyProviders(makers)
-    loop, stopping = Loop(), threading.Event()
-    listings = Listings(store, clock, cards)
+    loop, stopping, listings = Loop(), threading.Event(), Listings(store, clock, cards)
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
     answers, erasures = Answers(store, clock, claims), Erasures(store, clock)
@@ -262,6 +263,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         metrics=metrics,
         tenants=tenants,
         people=People(store, clock, idle=idle, longest=longest),
+        views=SavedViews(store, clock),
         flags=flags,
         guardrails=guardrails,
         drills=drills,
@@ -368,9 +370,8 @@ _current: Runtime | None = None
 def current() -> Runtime:
     """Return this process's Proctor, built from the environment by the first call."""
     global _current  # noqa: PLW0603 one process, one runtime
-    if _current is None:
-        with _lock:
-            _current = _current or build()
+    with _lock if _current is None else nullcontext():
+        _current = _current or build()
     return _current
 
 

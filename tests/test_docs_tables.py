@@ -13,7 +13,7 @@ import click
 import pytest
 
 from core import errors
-from core.api import bodies, operations, problems, spend
+from core.api import bodies, calls, operations, problems, spend
 from core.api.assembly import assemble
 from core.call_search import FIELDS
 from core.cli import proctor
@@ -234,6 +234,7 @@ def test_every_endpoint_stands_in_its_table(tmp_path: Path) -> None:
         ("An attempt has these fields", bodies.Attempt),
         ("## When there is no object", bodies.Problem),
         ("## What it cost", spend.SpendFigures),
+        ("## Calls of your tenant", calls.ListedCall),
     ],
 )
 def test_every_field_stands_in_its_table(after: str, model: Any) -> None:

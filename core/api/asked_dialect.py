@@ -15,7 +15,7 @@ OPENAI_FAMILIES = frozenset({
 ANTHROPIC_FAMILIES = frozenset({"complete", "messages", "organizations"})
 SHARED_FAMILIES = frozenset({"files", "models", "skills"})
 """How those begin that both have."""
-OUR_FAMILIES = frozenset({"generate", "generations", "openapi.json", "schemas", "spend"})
+OUR_FAMILIES = frozenset({"calls", "generate", "generations", "openapi.json", "schemas", "spend"})
 _MISPLACED = (*(one.path for one in DIALECTS.values()), "/models")
 _SDKS = "x-stainless-"
 """How headers begin that both SDKs send."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from core.api import calls as listing
 from core.api import spend as spending
 from core.api.problem import MEDIA_TYPE
 from core.api.sent_bodies import MOST_BODY_BYTES
@@ -125,4 +126,5 @@ SCHEMAS: dict[str, Any] = {
         **problems(401, 403, 429, 500, 503),
     },
 }
+CALLS: dict[str, Any] = {"response_class": Response} | listing.operation(problems(401, 403, 422, 429, 500, 503))
 SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(problems(401, 403, 422, 429, 500, 503))

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from core.admission import LARGE_BYTES, Place
 from core.api import bodies, documentation, problems
+from core.api import calls as listing
 from core.api import spend as spending
 from core.api.connections import ended_if_left
 from core.api.door import Door, secret_in
@@ -67,11 +68,13 @@ class Native:
         add("/generations/{generation_id}", self.generation, methods=["GET"], **documentation.GENERATION)
         add("/schemas", self.schemas, methods=["GET"], **documentation.SCHEMAS)
         add("/spend", self.spend, methods=["GET"], **documentation.SPEND)
+        add("/calls", self.calls, methods=["GET"], **documentation.CALLS)
         self.routes = [
             Route("/generate", self.generate, methods=["POST"]),
             Route("/generations/{generation_id}", self._generation_of_path, methods=["GET"]),
             Route("/schemas", self.schemas, methods=["GET"]),
             Route("/spend", self.spend, methods=["GET"]),
+            Route("/calls", self.calls, methods=["GET"]),
         ]
         """The same as they are served, without what FastAPI would do for each request and nobody here needs."""
 
@@ -148,6 +151,10 @@ class Native:
     async def spend(self, request: Request) -> Response:
         """Return what the key's tenant spent."""
         return await self.read(request, partial(self._spend, asked=dict(request.query_params)))
+
+    async def calls(self, request: Request) -> Response:
+        """Return some of the calls of the key's tenant."""
+        return await self.read(request, partial(self._calls, asked=dict(request.query_params)))
 
     async def _generation_of_path(self, request: Request) -> Response:
         return await self.generation(request, request.path_params["generation_id"])
@@ -302,6 +309,12 @@ class Native:
         tenant = self._runtime.policies.snapshot(principal.tenant_id or "").tenant
         window = spending.window(asked, tenant.timezone, self._runtime.clock.now())
         return _json(spend_document(self._runtime.reports.spend(principal, window, tenant.id), tenant.name))
+
+    def _calls(self, secret: str, asked: Mapping[str, str]) -> Response:
+        principal, now = self._runtime.policies.authenticate(secret), self._runtime.clock.now()
+        found = listing.question(asked, principal.tenant_id or "", now)
+        page = self._runtime.reports.calls(principal, found.wanted, found.order, found.cursor, size=found.size)
+        return _json(listing.document(found, page))
 
 
 @asynccontextmanager

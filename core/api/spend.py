@@ -104,8 +104,8 @@ def window(asked: Mapping[str, str], timezone: str, now: datetime) -> Window:
         return Window.of(*month_around(timezone, None, now), timezone)
     if "starts_at" not in asked:
         raise Invalid("'starts_at' is missing.")
-    starts_at = _moment("starts_at", asked["starts_at"])
-    ends_at = _moment("ends_at", asked["ends_at"]) if "ends_at" in asked else now
+    starts_at = moment("starts_at", asked["starts_at"])
+    ends_at = moment("ends_at", asked["ends_at"]) if "ends_at" in asked else now
     if ends_at <= starts_at:
         raise Invalid("The window is empty: 'ends_at' must lie after 'starts_at'.")
     if ends_at - starts_at > LONGEST:
@@ -113,7 +113,8 @@ def window(asked: Mapping[str, str], timezone: str, now: datetime) -> Window:
     return Window.of(starts_at, ends_at, timezone)
 
 
-def _moment(name: str, text: str) -> datetime:
+def moment(name: str, text: str) -> datetime:
+    """Return the time that a parameter of that name says; raises Invalid."""
     refusal = Invalid(f"'{name}' is no time with a zone; write it like 2026-11-23T00:00:00Z.")
     try:
         at = datetime.fromisoformat(text)
@@ -144,9 +145,9 @@ def operation(problems: Mapping[int | str, Any]) -> dict[str, Any]:
         },
         "openapi_extra": {
             "parameters": [
-                _parameter("month", "Such as `2026-11`.", {"type": "string", "pattern": r"^\d{4}-(0[1-9]|1[0-2])$"}),
-                _parameter("starts_at", "The first moment.", {"type": "string", "format": "date-time"}),
-                _parameter(
+                parameter("month", "Such as `2026-11`.", {"type": "string", "pattern": r"^\d{4}-(0[1-9]|1[0-2])$"}),
+                parameter("starts_at", "The first moment.", {"type": "string", "format": "date-time"}),
+                parameter(
                     "ends_at",
                     f"The first moment after the window; without it, now. At most {LONGEST.days} days later.",
                     {"type": "string", "format": "date-time"},
@@ -156,5 +157,6 @@ def operation(problems: Mapping[int | str, Any]) -> dict[str, Any]:
     }
 
 
-def _parameter(name: str, said: str, schema: dict[str, str]) -> dict[str, Any]:
+def parameter(name: str, said: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the OpenAPI says of one parameter."""
     return {"name": name, "in": "query", "required": False, "description": said, "schema": schema}

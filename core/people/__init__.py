@@ -28,7 +28,7 @@ from core.people._register import PersonView, view_of
 from core.people._sessions import NewSession, SessionView, Visitor
 from core.people._vouching import Vouching
 from core.principals import Grant, Permission, Principal, Role
-from core.tables import Invitation, Person, PersonGrant, PersonSession, Tenant
+from core.tables import Invitation, Person, PersonGrant, PersonSession, SavedView, Tenant
 
 __all__ = ["MOST_LISTED", "ROLES", "NewLink", "NewSession", "People", "PersonView", "SessionView", "Visitor"]
 
@@ -179,7 +179,7 @@ class People(Vouching):
             person = self._held(session, principal, person_id, "remove whoever has")
             keep_an_owner(session, person)
             before = self._described(session, person)
-            for table in (PersonSession, PersonGrant, Invitation):
+            for table in (PersonSession, PersonGrant, Invitation, SavedView):
                 session.exec(delete(table).where(col(table.person_id) == person_id))
             person.removed_at = self._clock.now()
             person.email, person.password_hash = "", None  # whom a provider knows stays known, as one who was removed

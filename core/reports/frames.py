@@ -44,6 +44,16 @@ def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Frame:
     return table
 
 
+def records(table: Frame) -> list[dict[str, Any]]:
+    """Return the rows of a table as they go into a document: what is missing is ``None``."""
+    as_objects: Any = table
+    whole: Any = as_objects.astype(object).where(as_objects.notna(), None)
+    rows: list[dict[str, Any]] = whole.to_dict("records")
+    for row in rows:
+        row.update({name: row[name].to_pydatetime() for name in _TIMES & row.keys()})
+    return rows
+
+
 def csv(table: Frame, *, has_head: bool = True) -> bytes:
     """Return a table as CSV, times in UTC; no cell of it is a formula to a spreadsheet (:func:`csv_cell`).
 

@@ -55,6 +55,7 @@ from core.tables._people import Invitation as Invitation
 from core.tables._people import Person as Person
 from core.tables._people import PersonGrant as PersonGrant
 from core.tables._people import PersonSession as PersonSession
+from core.tables._people import SavedView as SavedView
 from core.tables._rollups import Rollup as Rollup
 from core.tables._rollups import RollupDelta as RollupDelta
 from core.tables._rollups import RollupSlot as RollupSlot
@@ -64,6 +65,7 @@ from core.tables._stored import ModelListing as ModelListing
 from core.tables._stored import StoredObject as StoredObject
 from core.tables._words import BLOCKED as BLOCKED
 from core.tables._words import ERRORS as ERRORS
+from core.tables._words import HAS_FAILED as HAS_FAILED
 from core.tables._words import REASKABLE as REASKABLE
 from core.tables._words import SUCCESSFUL as SUCCESSFUL
 from core.tables._words import VALID as VALID

@@ -10,6 +10,7 @@ from sqlalchemy import text as sql_text
 from sqlmodel import Field
 
 from core.tables._columns import Row, json, long_text, money, utc
+from core.tables._words import FAILED_BY, HAS_FAILED
 
 
 class ChangeEvent(Row, table=True):
@@ -101,9 +102,9 @@ class LedgerEntry(Row, table=True):
     estimated: bool = False
 
 
-_IS_REASK = sql_text("reask_of IS NOT NULL")
+_IS_REASK, _HAS_FAILED = sql_text("reask_of IS NOT NULL"), sql_text(HAS_FAILED)
 """Few are: their index costs the others nothing."""
-_NAMES_USER = sql_text("user_hash IS NOT NULL")
+_NAMES_USER, _BY_USER = sql_text("user_hash IS NOT NULL"), ("tenant_id", "user_hash", "started_at")
 """What is looked up when a user's data is to be erased or handed out; a call that names none costs it nothing."""
 
 
@@ -113,14 +114,10 @@ class GenerationRow(Row, table=True):
     __table_args__ = (
         Index("ix_generation_started", "started_at"),
         Index("ix_generation_tenant_started", "tenant_id", "started_at"),
-        Index("ix_generation_request", "request_id"),
+        Index("ix_generation_request", "request_id", postgresql_ops={"request_id": "text_pattern_ops"}),
+        Index("ix_generation_failed", *FAILED_BY, sqlite_where=_HAS_FAILED, postgresql_where=_HAS_FAILED),
         Index("ix_generation_schema_started", "schema_name", "started_at"),
-        Index(
-            "ix_generation_user",
-            *("tenant_id", "user_hash", "started_at"),
-            sqlite_where=_NAMES_USER,
-            postgresql_where=_NAMES_USER,
-        ),
+        Index("ix_generation_user", *_BY_USER, sqlite_where=_NAMES_USER, postgresql_where=_NAMES_USER),
         Index("ix_generation_reask_of", "reask_of", sqlite_where=_IS_REASK, postgresql_where=_IS_REASK),
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
-from core.tables._columns import Row, utc
+from core.tables._columns import Row, long_text, utc
 
 
 class Person(Row, table=True):
@@ -52,6 +52,22 @@ class PersonSession(Row, table=True):
     seen_at: datetime = utc()
     ends_at: datetime = utc()
     """When it ends, however much it is used."""
+
+
+class SavedView(Row, table=True):
+    """A form of the list of calls that somebody keeps."""
+
+    __table_args__ = (UniqueConstraint("person_id", "name"),)
+
+    id: str = Field(primary_key=True)
+    person_id: str = Field(foreign_key="person.id")
+    name: str
+    q: str = long_text()
+    """The search; of a user it says nothing."""
+    sort: str
+    columns: str
+    """Names, with commas between."""
+    saved_at: datetime = utc()
 
 
 class Invitation(Row, table=True):

@@ -88,3 +88,10 @@ class LedgerKind(StrEnum):
     """What had been spent in the period before the account was opened in it."""
     REPRICING = "repricing"
     """The difference that an operator's re-pricing of history made."""
+
+
+HAS_FAILED = f"outcome <> '{Outcome.VALID_FIRST_TRY.value}'"
+"""Not valid at once: few calls, and those that are looked for. A question that says it in the same words is answered
+from the index of such calls alone."""
+FAILED_BY = ("started_at", "outcome", "error_code", "tenant_id")
+"""What that index has of them."""

@@ -98,7 +98,7 @@ def draw(visit: Visit) -> None:
 
 def _asked(visit: Visit, tenant: Tenant | None, chosen: Range, zone: str, search: CallSearch) -> _AskedList:
     window = chosen.window(paging.as_of(visit), zone)
-    names = columns.chosen_in(views.column_text())
+    names = columns.chosen_in(views.column_text(visit))
     return _AskedList(
         wanted=CallFilter(
             starts_at=window.starts_at, ends_at=window.ends_at, tenant_id=tenant.id if tenant else None, q=search.text
@@ -137,7 +137,7 @@ def _choices(visit: Visit, asked: _AskedList) -> None:
         on_change=lambda: paging.sort(CallOrder.of(st.session_state["order"])),
     )
     views.columns_choice(asked.columns)
-    views.draw(visit, asked.search.text, asked.order)
+    views.draw(visit, asked.search.text, asked.order, asked.columns)
     st.toggle("Live", key=tail.SWITCH, bind="query-params", help="Follow what is recorded, as it is recorded.")
 
 

@@ -228,6 +228,8 @@ ADDS = {
     "drills.start": "a drill of its own",
     "drills.stop": "what is over stays over, and the second is told",
     "people.create": "a person of its own",
+    "views.save": "one's own, of which the last form holds",
+    "views.remove": "who is gone stays gone",
     "people.invite": "the same",
     "people.invite_again": "a link that ends the one before, which it says",
     "people.change_password": "whoever has it chosen last knows it; nobody is shown what it was",

@@ -45,6 +45,7 @@ REASONS: dict[str, dict[str, str]] = {
         "schema": "name description",
         "schema_label": "label moved_by",
         "schema_version": "body example_input example_output created_by source",
+        "saved_view": "name q",
         "tenant": "name",
         "verification": "by",
     },
@@ -67,6 +68,7 @@ REASONS: dict[str, dict[str, str]] = {
         "ledger_entry": "kind cause",
         "person_grant": "role",
         "person_session": "how",
+        "saved_view": "sort columns",
         "price_override": "kind input_usd_per_mtok cached_usd_per_mtok cache_write_usd_per_mtok output_usd_per_mtok"
         " tiers discount_percent usd_per_1000_uses",
         "repriced_attempt": "price_before",

@@ -103,6 +103,14 @@ def ada(on: Runtime) -> str:
     return on.people.find(LOCAL_OPERATOR, "Ada").id
 
 
+VIEW = {"q": "", "sort": "-started", "columns": ""}
+
+
+def as_ada(on: Runtime, who: Principal) -> Principal:
+    """Return who sees all tenants as somebody who has signed in: views are kept for such alone."""
+    return dataclasses.replace(who, person_id=ada(on)) if who == LOCAL_OPERATOR else who
+
+
 P, L, K, S, C, A = Permission, Kind.LIST, Kind.LOOKUP, Kind.SHARED, Kind.COMMAND, Kind.OVER_ALL
 CASES: dict[str, Case] = {
     # A name is that of the method; what follows a blank tells several ways of asking apart.
@@ -189,6 +197,13 @@ CASES: dict[str, Case] = {
     "people.list": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.list(who)),
     "people.find": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.find(who, "Ada")),
     "people.sessions": Case(A, P.PEOPLE_READ, lambda on, who, of: on.people.sessions(who, ada(on))),
+    "views.list": Case(S, P.GENERATIONS_READ, lambda on, who, of: on.views.list(who)),
+    "views.save": Case(A, P.GENERATIONS_READ, lambda on, who, of: on.views.save(as_ada(on, who), "Mine", **VIEW)),
+    "views.remove": Case(
+        A,
+        P.GENERATIONS_READ,
+        lambda on, who, of: on.views.remove(as_ada(on, who), on.views.save(as_ada(on, who), "Mine", **VIEW).id),
+    ),
     "changes.preview": Case(K, P.CHANGES_READ, lambda on, who, of: on.changes.preview(who, of.change_id)),
     "changes.undo": Case(C, P.CHANGES_READ, lambda on, who, of: on.changes.undo(who, of.change_id)),
     "changes.note": Case(C, P.CHANGES_WRITE, lambda on, who, of: on.changes.note(who, "v2 went out", tenant=of.tenant)),
@@ -651,6 +666,7 @@ def test_what_concerns_all_is_for_who_sees_all(own_world: World, name: str) -> N
         "people.list",
         "people.find",
         "people.sessions",
+        "views.remove",  # what was just made
     }
     assert name in changes_nothing or rows_of(own_world.on.store) != before
 

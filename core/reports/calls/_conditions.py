@@ -25,10 +25,21 @@ from core.errors import Invalid
 from core.reports.calls._columns import COST, FULL_MODEL, IS_SUPERSEDED, IS_UNPRICED, TOKENS
 from core.reports.calls._filters import CallFilter
 from core.reports.calls._patterns import PatternSql
-from core.reports.calls._texts import CallTexts
+from core.reports.calls._texts import IS_FAILED, CallTexts
 from core.reports.reading import Reading
 from core.small_letters import small
-from core.tables import BLOCKED, ERRORS, VALID, ApiKey, AttemptRow, FieldError, FindingRow, GenerationRow, UtcTime
+from core.tables import (
+    BLOCKED,
+    ERRORS,
+    VALID,
+    ApiKey,
+    AttemptRow,
+    FieldError,
+    FindingRow,
+    GenerationRow,
+    Outcome,
+    UtcTime,
+)
 
 _MOST_TENANTS = 2_000
 """In so many tenants a user is looked for: each hashes him in its own way."""
@@ -165,6 +176,8 @@ class _CallConditions:
             return _NUMBERS[name].is_not(None) if pattern else _NUMBERS[name].is_(None)
         if name in _SWITCHES:
             return _switch(_SWITCHES[name], pattern)
+        if name == "error" and pattern:
+            return and_(IS_FAILED, self._like.name(col(GenerationRow.error_code), pattern))
         if name in _COLUMNS:
             return self._like.name(_COLUMNS[name], pattern)
         if name == "metadata":
@@ -209,8 +222,14 @@ class _CallConditions:
             return IS_SUPERSEDED
         if len(pattern) == 1 and pattern[0] in GROUPS:
             one_of = column.in_(GROUPS[pattern[0]])
-            return and_(one_of, not_(IS_SUPERSEDED)) if pattern[0] == "any_error" else one_of
-        return self._like.name(column, pattern)
+            if pattern[0] == "any_valid":
+                return one_of
+            return (
+                and_(IS_FAILED, one_of, not_(IS_SUPERSEDED)) if pattern[0] == "any_error" else and_(IS_FAILED, one_of)
+            )
+        found = self._like.name(column, pattern)
+        is_other = len(pattern) == 1 and pattern[0] not in (None, Outcome.VALID_FIRST_TRY)
+        return and_(IS_FAILED, found) if is_other else found
 
     def _model(self, pattern: Pattern) -> ColumnElement[bool]:
         column = col(GenerationRow.model)

@@ -10,7 +10,20 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, and_, case, func, or_, select, type_coerce, union_all
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy import cast as as_type
 from sqlalchemy.dialects.postgresql import JSON
 from sqlmodel import col
@@ -18,14 +31,14 @@ from sqlmodel import col
 from core.call_search import Pattern
 from core.reports.calls._patterns import PatternSql
 from core.reports.reading import Reading
-from core.tables import GenerationRow, Outcome, Payload
+from core.tables import HAS_FAILED, GenerationRow, Payload
 from core.visibility import visible
 
 MOST_TEXTS = 100_000
 """Calls whose error sentence, or whose note, is looked at."""
 MOST_KEPT = 2_000
 """Calls whose prompt or answer is looked at."""
-HAS_FAILED = col(GenerationRow.outcome) != Outcome.VALID_FIRST_TRY
+IS_FAILED: ColumnElement[bool] = literal_column(f"(generation.{HAS_FAILED})", Boolean)
 """What has an error sentence: such calls have an index of their own."""
 
 
@@ -111,7 +124,7 @@ class CallTexts:
         return or_(column == text, self._like.begins(column, text))
 
     def _details(self, pattern: Pattern) -> Select[Any]:
-        newest = self._newest((GenerationRow.error_detail,), MOST_TEXTS, HAS_FAILED)
+        newest = self._newest((GenerationRow.error_detail,), MOST_TEXTS, IS_FAILED)
         return select(newest.c.id).where(self._like.text(newest.c.error_detail, pattern))
 
     def _newest(self, columns: tuple[Any, ...], most: int, beside: ColumnElement[bool] | None = None) -> Any:

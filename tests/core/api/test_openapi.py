@@ -40,7 +40,7 @@ def test_document(client: TestClient) -> None:
     assert document["security"] == [{"tenant_key": []}, {"tenant_key_header": []}]
     assert document["components"]["securitySchemes"]["tenant_key"]["scheme"] == "bearer"
     assert document["servers"] == [{"url": "/v1"}]
-    ours = {"/generate", "/generations/{generation_id}", "/schemas", "/spend"}
+    ours = {"/generate", "/generations/{generation_id}", "/schemas", "/spend", "/calls"}
     assert set(document["paths"]) == ours | DOORS | MANAGED
     ours |= MANAGED
     for name, path in document["paths"].items():
@@ -108,6 +108,7 @@ def described(open_house: House) -> Iterator[Any]:
         ("GET /generations/{generation_id}", 25),
         ("GET /schemas", 5),
         ("GET /spend", 40),
+        ("GET /calls", 40),
         ("GET /models", 25),
         ("GET /models/{model}", 25),
         ("POST /messages/count_tokens", 40),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.clock import ManualClock
-from core.principals import LOCAL_OPERATOR
+from core.principals import LOCAL_OPERATOR, Role
 from core.reports.calls import NEWEST, SORTS, CallOrder
 from core.runtime import Runtime
 from core.tables import AttemptKind, Outcome, PolicySnapshot
@@ -17,7 +18,8 @@ from pages.calls.columns import COLUMNS, sorted_by
 from pages.kit import formats
 from pages.kit.markup import plain
 from tests import builders, files
-from tests.pages.conftest import NOW, Open
+from tests.builders import person
+from tests.pages.conftest import NOW, Open, Tab
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -258,6 +260,28 @@ class TestList:
         assert len(page.dataframe[0].value) == 1
         page.toggle(key="tail").set_value(False).run()
         assert summary(page).startswith("3 calls")
+
+    def test_a_view_is_kept_and_shown(self, world: Runtime, open_page: Open, tab: Tab) -> None:
+        """By whoever signs in: under its name, and what differs from it is said; a link's own search goes before it."""
+        assert "people who sign in" in said(open_page("calls"))
+        ada = world.people.create(LOCAL_OPERATOR, "Ada", "correct horse battery", Role.OWNER)
+        tab.token = world.people.sign_in("Ada", "correct horse battery", "127.0.0.1").token
+        signed_in = replace(person("Ada"), person_id=ada.id)
+        page = open_page("calls", q="attempts:>1", sort="-cost", columns="cost,seconds")
+        page.text_input(key="view_name").set_value("Dear").run()
+        page.button(key="save_view").click().run()
+        [view] = world.views.list(signed_in)
+        assert (view.q, view.sort, view.columns) == ("attempts:>1", "-cost", "seconds,cost")
+        assert page.query_params["view"] == view.id
+
+        page = open_page("calls", q="tenant:acme", view=view.id)
+        assert page.dataframe[0].value.columns.tolist() == ["seconds", "cost"]
+        assert len(page.dataframe[0].value) == 2
+        assert "Changed from Dear" in [one.proto.popover.label for one in page.get("popover")]
+        page.button(key=f"view_{view.id}").click().run()
+        assert (page.text_input(key="q").value, page.query_params["sort"]) == ("attempts:>1", "-cost")
+        page.button(key=f"drop_view_{view.id}").click().run()
+        assert not world.views.list(signed_in)
 
     def test_a_phone_has_cards(self, world: Runtime, open_page: Open) -> None:
         """Two lines for each call, of text alone, which lead to it with the list's own address."""
