@@ -279,9 +279,10 @@ def test_who_may_only_read_sees_no_button(open_page: Open, price: Runtime, monke
 
 @pytest.mark.usefixtures("price")
 def test_calls_are_found_by_version(open_page: Open) -> None:
-    """The link to Calls keeps schema and version, and the chip takes the version away."""
+    """The link to Calls keeps schema and version, and the choice of schemas takes both away."""
     page = open_page("calls", schema="price", version="1")
     assert not page.exception
     assert list(page.dataframe[0].value["schema"]) == ["price@1", "price@1"]
-    page.button(key="chip_1").click().run()
+    page.selectbox(key="by_schema").set_value(None).run()
+    assert "q" not in page.query_params
     assert len(page.dataframe[0].value) == 4
