@@ -159,14 +159,17 @@ class Worker:
             head["source"] = canonical(model.body)
         return self._reply(head, b"".join(texts), effort)
 
-    def _reply(self, head: dict[str, Any], body: bytes, effort: Effort, ticks_late: int = _TICKS_LATE) -> WorkerReply:
+    def _reply(self, head: dict[str, Any], body: bytes, effort: Effort, ticks_late: int = 0) -> WorkerReply:
         told, text = unpacked(self._exchange(packed(head, body), effort.is_late, ticks_late))
         return WorkerReply(told["found"], told.get("seconds", 0.0), text, told.get("problems", []))
 
     def _exchange(
-        self, frame: bytes, is_late: Callable[[], bool], ticks_late: int = _TICKS_LATE, *, is_starting: bool = False
+        self, frame: bytes, is_late: Callable[[], bool], ticks_late: int = 0, *, is_starting: bool = False
     ) -> bytes:
-        """Send *frame* and return the one that comes back; it is told once the deadline has passed."""
+        """Send *frame* and return the one that comes back; it is told once the deadline has passed.
+
+        So many *ticks_late* behind that it is ended, as many as usual with 0.
+        """
         left, came = memoryview(frame), bytearray()
         wanted, silent, late, is_told = HEAD_BYTES, 0, 0, False
         poll = select.poll()
@@ -193,7 +196,7 @@ class Worker:
                 continue
             except OSError:
                 raise WorkerLost from None
-            if late > ticks_late or silent > (self._ticks_to_start if is_starting else _TICKS_AT_ALL):
+            if late > (ticks_late or _TICKS_LATE) or silent > (self._ticks_to_start if is_starting else _TICKS_AT_ALL):
                 self.end()
                 raise WorkerSilent
         return bytes(came)
