@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlmodel import col, select
 
 from core.budgets.periods import Period, period_around
 from core.clock import micros
@@ -176,11 +175,10 @@ def save(store: Store, *rows: Row | Sequence[Row]) -> None:
         for row in rows:
             many = [row] if isinstance(row, Row) else row
             calls = {one.id for one in many if isinstance(one, GenerationRow)}
-            calls |= {one.generation_id for one in many if isinstance(one, AttemptRow)}
-            tried = select(col(GenerationRow.reask_of)).where(col(GenerationRow.id).in_(calls))
-            calls |= {one for one in session.exec(tried) if one is not None}
+            calls |= {one.generation_id for one in many if isinstance(one, AttemptRow | FieldError)}
             calls |= {one.reask_of for one in many if isinstance(one, GenerationRow) and one.reask_of is not None}
-            with deltas.corrected(store.cursor(session), calls):
+            cursor = store.cursor(session)
+            with deltas.corrected(cursor, deltas.chained(cursor, calls)):
                 session.add_all(many)
                 session.flush()  # parents first, as they were given
 

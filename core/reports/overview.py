@@ -19,11 +19,11 @@ from core.reports.budget_lines import BudgetLine, budget_lines
 from core.reports.frames import Frame, frame
 from core.reports.measures import CallFigures
 from core.reports.percentiles import Timing, timing, timings
-from core.reports.queries import CHANGES, FIELDS
+from core.reports.queries import CHANGES
 from core.reports.reading import Reading
 from core.reports.sums import SumQuestion, dearest, figures_by, slots, sums
 from core.reports.windows import Window
-from core.rollups.facets import MODEL, OUTCOME, SCHEMA
+from core.rollups.facets import FIELD, MODEL, OUTCOME, SCHEMA
 from core.schemas import version_of
 
 _MOST_CHANGES = 200
@@ -121,7 +121,7 @@ def overview(reading: Reading, window: Window, as_of: datetime) -> Overview:
         tenants=_tenants(now, tenants, followed, shown, budget_lines(reading, as_of)),
         models=_models(*now.models()),
         schemas=_schemas(now.schemas()),
-        fields=_fields(now.rows(FIELDS)),
+        fields=_fields(now.fields()),
         changes=changes_in(reading, window),
     )
 
@@ -138,11 +138,6 @@ class _Slice:
         rows = slots(reading, bucket, self._now)
         self.timing: Mapping[Any, Timing] = timings(rows)
         self._latency = timing((slot, count) for _, slot, count in rows)
-
-    def rows(self, sql: str) -> Sequence[Any]:
-        return self.reading.rows(
-            sql, {"starts_at": micros(self.window.starts_at), "ends_at": micros(self.window.ends_at)}
-        )
 
     def totals(self) -> Totals:
         found = Totals(latency=self._latency)
@@ -182,6 +177,11 @@ class _Slice:
     def schemas(self) -> Mapping[tuple[str, str], CallFigures]:
         question = SumQuestion(window=self.window, facet=SCHEMA, by=("value", "detail"))
         return dearest(self.reading, question, self._now, MOST_LISTED)[0]
+
+    def fields(self) -> list[tuple[Any, ...]]:
+        names = ("errors", "valid")
+        asked = SumQuestion(window=self.window, facet=FIELD, by=("value", "detail"), names=names)
+        return sums(self.reading, asked, self._now)
 
     def outcomes(self) -> list[tuple[Any, ...]]:
         step = _length(self.window.cell)
@@ -326,7 +326,9 @@ def _schemas(found: Mapping[tuple[str, str], CallFigures]) -> Frame:
 
 def _fields(rows: Sequence[Any]) -> Frame:
     merged: defaultdict[tuple[str, int | None, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for schema, version, path, kind, errors, repaired in rows:
+    for schema, detail, errors, repaired in rows:
+        number, kind, path = detail.split(" ", 2)
+        version = int(number) if number else None
         counts = merged[schema, version, _POSITION.sub("[*]", path), kind]
         counts[0] += errors
         counts[1] += repaired

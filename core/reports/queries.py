@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.reports.reask_chains import ENDED_VALID, SUPERSEDED
+from core.reports.reask_chains import SUPERSEDED
 from core.tables import ERRORS, OF_REJECTED, SUCCESSFUL, Outcome
 
 
@@ -52,14 +52,6 @@ WHERE e.at >= :starts_at AND e.at < :ends_at {tenant}
 ORDER BY e.at DESC, e.id DESC
 LIMIT :most
 """
-
-FIELDS = """
-SELECT f.schema_name, g.schema_version, f.path, f.type, COUNT(*) AS errors,
-    SUM(CASE WHEN {valid} THEN 1 ELSE 0 END) AS repaired
-FROM generation g JOIN field_error f ON f.generation_id = g.id
-WHERE g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}
-GROUP BY f.schema_name, g.schema_version, f.path, f.type
-""".replace("{valid}", ENDED_VALID)
 
 FAILING = f"""
 SELECT g.tenant_id,

@@ -14,28 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.reports.reading import Reading
-from core.rollups.facts import superseded, superseded_at_the_same
-from core.tables import REASKABLE, VALID
-
-_MOST_LINKS = 64
-"""A chain is followed no further, either way."""
-_REASKABLE, _VALID = (", ".join(f"'{one.value}'" for one in sorted(words)) for words in (REASKABLE, VALID))
-
+from core.rollups.facts import MOST_LINKS, superseded, superseded_at_the_same
 
 SUPERSEDED = superseded()
 SUPERSEDED_AT_THE_SAME = superseded_at_the_same()
 """Whether the generation of the attempt ``a`` was asked again for, of the same model."""
-ENDED_VALID = f"""(g.outcome IN ({_VALID}) OR g.outcome IN ({_REASKABLE}) AND EXISTS (
-        WITH RECURSIVE chain(id, outcome, links) AS (
-            SELECT later.id, later.outcome, 1 FROM generation later WHERE later.reask_of = g.id
-            UNION ALL
-            SELECT later.id, later.outcome, chain.links + 1
-            FROM chain JOIN generation later ON later.reask_of = chain.id
-            WHERE chain.links < {_MOST_LINKS}
-        )
-        SELECT 1 FROM chain WHERE chain.outcome IN ({_VALID})
-    ))"""
-"""Whether the generation ``g``, or one that asked again for it, gave a valid object."""
 
 _CHAIN = f"""
 WITH RECURSIVE earlier(id, reask_of, links) AS (
@@ -43,14 +26,14 @@ WITH RECURSIVE earlier(id, reask_of, links) AS (
     UNION ALL
     SELECT g.id, g.reask_of, earlier.links + 1
     FROM earlier JOIN generation g ON g.id = earlier.reask_of
-    WHERE earlier.links < {_MOST_LINKS} {{tenant}}
+    WHERE earlier.links < {MOST_LINKS} {{tenant}}
 ),
 chain(id, links) AS (
     SELECT e.id, 0 FROM earlier e WHERE e.links = (SELECT MAX(links) FROM earlier)
     UNION ALL
     SELECT g.id, chain.links + 1
     FROM chain JOIN generation g ON g.reask_of = chain.id
-    WHERE chain.links < {_MOST_LINKS} {{tenant}}
+    WHERE chain.links < {MOST_LINKS} {{tenant}}
 )
 SELECT COUNT(*) AS generations,
     CAST(SUM(g.attempts) AS BIGINT) AS attempts,

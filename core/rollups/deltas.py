@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
 
-from core.rollups.facts import HEADS, facts
+from core.rollups.facts import HEADS, MOST_LINKS, facts
 from core.rollups.sums import NAMES
 from core.statements import Cursor
 from core.store import Store
@@ -35,7 +35,7 @@ class Deltas:
     def __init__(self, store: Store) -> None:
         self._came = store.prepare(insert_of(_ONE, 1))
         self._went = store.prepare(insert_of(_ONE, -1))
-        self._earlier = store.prepare("SELECT g.reask_of FROM generation g WHERE g.id = :id AND g.reask_of IS NOT NULL")
+        self._earlier = store.prepare("SELECT g.reask_of FROM generation g WHERE g.id = :id")
         self._is_postgres = not store.is_sqlite  # SQLite has one writer at a time
         self._lock_state = store.prepare("SELECT s.built_from FROM rollup_state s FOR SHARE")
         self._lock_row = store.prepare("SELECT g.id FROM generation g WHERE g.id = :id FOR UPDATE")
@@ -50,7 +50,7 @@ class Deltas:
         keeps whoever builds rollups of the past from it meanwhile.
         """
         ids = {row["id"] for row in rows}
-        earlier = {row["reask_of"] for row in rows if row["reask_of"] is not None}
+        earlier = self.chained(cursor, {row["reask_of"] for row in rows if row["reask_of"] is not None})
         self._keep_apart(cursor, [*earlier, *(row["id"] for row in rows if row["outcome"] in REASKABLE)])
         if is_late:
             self._hold_past(cursor)
@@ -61,11 +61,7 @@ class Deltas:
     def go(self, cursor: Cursor, ids: Sequence[str], delete: Callable[[], object]) -> None:
         """Take generations back, let them be deleted, and count anew what they asked again for."""
         gone = [{"id": one} for one in sorted(ids)]
-        earlier: set[str] = set()
-        for one in gone:
-            cursor.execute(self._earlier, one)
-            if (row := cursor.fetchone()) is not None:
-                earlier.add(row[0])
+        earlier = self.chained(cursor, set(ids))
         self._keep_apart(cursor, [*earlier, *ids])
         self._hold(cursor, gone)
         with self.corrected(cursor, earlier.difference(ids)):
@@ -82,6 +78,20 @@ class Deltas:
         yield
         if rows:
             cursor.executemany(self._came, rows)
+
+    def chained(self, cursor: Cursor, ids: set[str]) -> set[str]:
+        """Return *ids*, and all that those asked again for: how the last of a chain ended says how each of them did."""
+        found, new = set[str](), set(ids)
+        for _ in range(MOST_LINKS):
+            found |= new
+            asked, new = new, set[str]()
+            for one in sorted(asked):
+                cursor.execute(self._earlier, {"id": one})
+                if (row := cursor.fetchone()) is not None and row[0] is not None and row[0] not in found:
+                    new.add(row[0])
+            if not new:
+                break
+        return found
 
     def _keep_apart(self, cursor: Cursor, ids: Sequence[str]) -> None:
         """Let nobody write one of *ids*, and who asks again for it, at once: neither would see the other."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CALLS, ATTEMPTS = 0, 1
-"""The two families of deltas: generations, and their attempts."""
+CALLS, ATTEMPTS, FIELDS = 0, 1, 2
+"""The families of deltas: generations, their attempts, and fields that were wrong in those."""
+_NO_FIELDS = f"d.family <> {FIELDS}"
 QUARTER, HOUR, DAY = 15, 60, 24 * 60
 WIDTHS = (QUARTER, HOUR, DAY)
 """The stretches that rollups are kept by, in minutes, from a whole multiple of each in UTC.
@@ -24,10 +25,10 @@ class Facet:
     value: str
     """In SQL, of a delta ``d``."""
     detail: str = "''"
-    where: str = "1 = 1"
+    where: str = _NO_FIELDS
     """Which deltas it holds."""
-    of_attempts: bool = False
-    """Whether all its sums are those of attempts: a call counts for every model that it asked."""
+    is_apart: bool = False
+    """Whether all its sums are those of its own family: a call counts for every model that it asked."""
     widths: tuple[int, ...] = _USUAL
     slot_widths: tuple[int, ...] = ()
     """By which stretches its histograms are kept, if it has any."""
@@ -48,7 +49,7 @@ MODEL = Facet(
     value="d.provider",
     detail="d.model",
     where=f"d.family = {ATTEMPTS}",
-    of_attempts=True,
+    is_apart=True,
     slot_widths=_USUAL,
 )
 DISCARDED = Facet(
@@ -56,10 +57,19 @@ DISCARDED = Facet(
     value="d.outcome",
     detail="d.provider || '/' || d.model",
     where=f"d.family = {ATTEMPTS} AND d.discarded_attempts <> 0",
-    of_attempts=True,
+    is_apart=True,
 )
 """Attempts that were in vain, by why: how they ended or, where nothing was wrong with them, how their call did."""
-FACETS = (ALL, ROUTE, SCHEMA, KEY, OUTCOME, ERROR, MODEL, DISCARDED)
+FIELD = Facet(
+    name="field",
+    value="d.schema_name",
+    detail="d.schema_version || ' ' || d.error_code || ' ' || d.model",
+    where=f"d.family = {FIELDS}",
+    is_apart=True,
+)
+"""Fields that were wrong: a version, the rule, and the path, with a blank between them. ``errors`` counts them, and
+``valid`` those whose call ended valid after all."""
+FACETS = (ALL, ROUTE, SCHEMA, KEY, OUTCOME, ERROR, MODEL, DISCARDED, FIELD)
 
 
 def kept_by(minutes: int, *, slots: bool = False) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.rollups.facets import ATTEMPTS, CALLS
+from core.rollups.facets import ATTEMPTS, CALLS, FIELDS
 from core.rollups.slots import slot_sql
 from core.rollups.sums import NAMES
 from core.tables import BLOCKED, ERRORS, REASKABLE, SUCCESSFUL, VALID, AttemptKind, Outcome
 
+_LONGEST = 200
 MINUTE_MICROS = 60_000_000
 HEADS = (
     "family", "at", "tenant_id", "key_id", "route", "schema_name", "schema_version", "provider", "model", "outcome",
@@ -38,6 +39,24 @@ def superseded(alias: str = "g") -> str:
         "AND EXISTS (SELECT 1 FROM generation later "
         f"WHERE later.reask_of IS NOT NULL AND later.reask_of = {alias}.id))"
     )
+
+
+MOST_LINKS = 64
+"""A chain of generations of which each asks again for the one before is followed no further, either way."""
+
+
+def ended_valid(alias: str = "g") -> str:
+    """Return the condition in SQL that the generation *alias*, or one that asked again for it, gave a valid object."""
+    return f"""({alias}.outcome IN ({listed(VALID)}) OR {alias}.outcome IN ({listed(REASKABLE)}) AND EXISTS (
+        WITH RECURSIVE chain(id, outcome, links) AS (
+            SELECT later.id, later.outcome, 1 FROM generation later WHERE later.reask_of = {alias}.id
+            UNION ALL
+            SELECT later.id, later.outcome, chain.links + 1
+            FROM chain JOIN generation later ON later.reask_of = chain.id
+            WHERE chain.links < {MOST_LINKS}
+        )
+        SELECT 1 FROM chain WHERE chain.outcome IN ({listed(VALID)})
+    ))"""
 
 
 def superseded_at_the_same(alias: str = "g", attempt: str = "a") -> str:
@@ -128,6 +147,12 @@ _OF_HIT = {
     "answers_saved": "COALESCE(g.saved_nano_usd, 0)",
 }
 """What an answer from the cache adds for the model that once made it."""
+_OF_FIELD = {"errors": "1", "valid": _flag(ended_valid())}
+
+
+def _short(name: str) -> str:
+    """Return a name that callers may choose, as long as an index takes it."""
+    return f"SUBSTR({name}, 1, {_LONGEST})"
 
 
 def _selected(of: dict[str, str]) -> str:
@@ -140,12 +165,12 @@ def facts(which: str) -> str:
     Its columns are :data:`HEADS`, then ``core.rollups.sums.NAMES``.
     """
     dims = (
-        "g.tenant_id, COALESCE(g.key_id, '') AS key_id, g.route, g.schema_name, "
+        "g.tenant_id, COALESCE(g.key_id, '') AS key_id, g.route, " + f"{_short('g.schema_name')} AS schema_name, "
         "COALESCE(CAST(g.schema_version AS VARCHAR(12)), '') AS schema_version"
     )
     chosen = f"""SELECT g.id, g.started_at / {MINUTE_MICROS} * {MINUTE_MICROS} AS at, {dims},
-    COALESCE(g.provider, '') AS provider, COALESCE(g.model, '') AS model, g.outcome, g.error_code, g.attempts,
-    g.cost_nano_usd, g.estimated, g.saved_nano_usd, g.duration_ms, g.ttft_ms,
+    COALESCE(g.provider, '') AS provider, {_short("COALESCE(g.model, '')")} AS model, g.outcome, g.error_code,
+    g.attempts, g.cost_nano_usd, g.estimated, g.saved_nano_usd, g.duration_ms, g.ttft_ms,
     CASE WHEN {superseded()} THEN 0 ELSE 1 END AS counted
 FROM generation g WHERE {which}"""
     own = "g.at, g.tenant_id, g.key_id, g.route, g.schema_name, g.schema_version"
@@ -157,11 +182,15 @@ SELECT {CALLS} AS family, {own}, g.provider, g.model, g.outcome, COALESCE(g.erro
     {", ".join(f"{_OF_GENERATION.get(name, '0')} AS {name}" for name in NAMES)}
 FROM chosen g
 UNION ALL
-SELECT {ATTEMPTS}, {own}, a.provider, a.model, {reason}, COALESCE(a.error_code, ''),
+SELECT {ATTEMPTS}, {own}, a.provider, {_short("a.model")}, {reason}, COALESCE(a.error_code, ''),
     {slot_sql("a.duration_ms")}, {slot_sql("a.ttft_ms")},
     {_selected(_OF_ATTEMPT)}
 FROM chosen g JOIN attempt a ON a.generation_id = g.id
 UNION ALL
 SELECT {ATTEMPTS}, {own}, g.provider, g.model, g.outcome, '', NULL, NULL,
     {_selected(_OF_HIT)}
-FROM chosen g WHERE {_IS_HIT}"""
+FROM chosen g WHERE {_IS_HIT}
+UNION ALL
+SELECT {FIELDS}, {own}, '', {_short("e.path")}, g.outcome, e.type, NULL, NULL,
+    {_selected(_OF_FIELD)}
+FROM chosen g JOIN field_error e ON e.generation_id = g.id"""

@@ -27,14 +27,14 @@ _KINDS = {"duration": "slot", "ttft": "ttft_slot"}
 
 def signed(facet: Facet, name: str) -> str:
     """Return what a delta ``d`` adds to a sum of a facet, in SQL."""
-    if facet.of_attempts or name in OF_ATTEMPTS:
+    if facet.is_apart or name in OF_ATTEMPTS:
         return f"d.{name} * d.n"
     return f"CASE WHEN d.family = {CALLS} THEN d.{name} * d.n ELSE 0 END"
 
 
 def slot_family(facet: Facet) -> int:
     """Return whose durations a facet tells: those of calls, or those of attempts."""
-    return ATTEMPTS if facet.of_attempts else CALLS
+    return ATTEMPTS if facet.is_apart else CALLS
 
 
 def floored(minutes: int, at: str = "at") -> str:

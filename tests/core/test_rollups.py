@@ -117,6 +117,8 @@ class World:
         row.cost_nano_usd = None if None in costs else sum(one for one in costs if one is not None)
         with self.store.transaction() as cursor:
             self.journal.attempts(cursor, [stored(one) for one in attempts])
+            wrong = [builders.field_error(one, "$.lines[2].amount") for one in attempts if self.one_of((True, False))]
+            self.journal.field_errors(cursor, [stored(one) for one in wrong])
             self.journal.generation(cursor, stored(row), is_late=self.one_of((True, False)))
 
     def recover(self) -> None:
