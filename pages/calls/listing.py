@@ -56,10 +56,16 @@ class _AskedList:
     wanted: CallFilter
     search: CallSearch
     order: CallOrder
-    columns: tuple[str, ...]
+    names: tuple[str, ...]
+    """The columns that were chosen."""
     zone: str
     ends_now: bool
     """Whether what begins from now on belongs to it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table, in which the one tenant that was chosen need not stand in each row."""
+        return tuple(name for name in self.names if name != "tenant" or self.wanted.tenant_id is None)
 
     @property
     def is_narrowed(self) -> bool:
@@ -87,7 +93,7 @@ def draw(visit: Visit) -> None:
         if summary is not None:
             searching.facets(visit, search, summary, one_tenant=tenant is not None)
         _chips(asked)
-        _choices(visit, asked)
+        _choices(visit, asked, follows=summary is None)
     if summary is None:
         tail.draw(visit, asked.wanted, asked.columns, asked.zone)
     elif not summary.calls:
@@ -98,14 +104,13 @@ def draw(visit: Visit) -> None:
 
 def _asked(visit: Visit, tenant: Tenant | None, chosen: Range, zone: str, search: CallSearch) -> _AskedList:
     window = chosen.window(paging.as_of(visit), zone)
-    names = columns.chosen_in(views.column_text(visit))
     return _AskedList(
         wanted=CallFilter(
             starts_at=window.starts_at, ends_at=window.ends_at, tenant_id=tenant.id if tenant else None, q=search.text
         ),
         search=search,
         order=paging.order(),
-        columns=tuple(name for name in names if name != "tenant" or tenant is None),
+        names=columns.chosen_in(views.column_text(visit)),
         zone=zone,
         ends_now=chosen.ends_now,
     )
@@ -122,8 +127,16 @@ def _chips(asked: _AskedList) -> None:
         st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", key="clear", on_click=clear)
 
 
-def _choices(visit: Visit, asked: _AskedList) -> None:
-    """Draw in what form the list is shown."""
+def _choices(visit: Visit, asked: _AskedList, *, follows: bool) -> None:
+    """Draw in what form the list is shown; who *follows* it has it in the order of the records."""
+    if not follows:
+        _order(asked)
+    views.columns_choice(asked.names)
+    views.draw(visit, asked.search.text, asked.order, asked.names)
+    st.toggle("Live", key=tail.SWITCH, bind="query-params", help="Follow what is recorded, as it is recorded.")
+
+
+def _order(asked: _AskedList) -> None:
     order = str(asked.order)
     options = [*ORDERS, *([] if order in ORDERS else [order])]
     st.session_state["order"] = order
@@ -136,9 +149,6 @@ def _choices(visit: Visit, asked: _AskedList) -> None:
         width=152,
         on_change=lambda: paging.sort(CallOrder.of(st.session_state["order"])),
     )
-    views.columns_choice(asked.columns)
-    views.draw(visit, asked.search.text, asked.order, asked.columns)
-    st.toggle("Live", key=tail.SWITCH, bind="query-params", help="Follow what is recorded, as it is recorded.")
 
 
 def _page(visit: Visit, asked: _AskedList, summary: CallSummary) -> None:
@@ -207,7 +217,7 @@ def spent(summary: CallSummary) -> str:
 def _exports(visit: Visit, asked: _AskedList) -> None:
     told = f"All that passes, in this order, times in UTC, no prompts and answers; at most {MOST_EXPORTED:,} rows."
     name = f"calls-{visit.now:%Y%m%d-%H%M}"
-    listed = files.CallList(asked.wanted, str(asked.order), asked.columns)
+    listed = files.CallList(asked.wanted, str(asked.order), asked.names)
     export("Export CSV", files.LIST, listed, name=f"{name}.csv", help=f"The columns of this list. {told}")
     whole = replace(listed, columns=())
     export("Every column", files.LIST, whole, name=f"{name}-all.csv", help=f"All that is known. {told}", is_quiet=True)

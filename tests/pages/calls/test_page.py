@@ -247,6 +247,7 @@ class TestList:
         page.multiselect(key="chosen_columns").set_value(["started_at", "cost"]).run()
         assert page.query_params["columns"] == "started_at,cost"
         assert page.dataframe[0].value.columns.tolist() == ["started_at", "cost"]
+        assert not [one for one in open_page("calls", tail="true").selectbox if one.key == "order"]
 
     def test_what_is_recorded_is_followed(self, world: Runtime, open_page: Open) -> None:
         """The list is that of the latest records, by the search that is set, without pages."""
