@@ -7,23 +7,10 @@ only, and so many of them: nobody waits for ten million texts.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Select,
-    Text,
-    and_,
-    case,
-    func,
-    literal_column,
-    or_,
-    select,
-    type_coerce,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, Text, and_, case, func, or_, select, text, type_coerce, union_all
 from sqlalchemy import cast as as_type
 from sqlalchemy.dialects.postgresql import JSON
 from sqlmodel import col
@@ -38,8 +25,8 @@ MOST_TEXTS = 100_000
 """Calls whose error sentence, or whose note, is looked at."""
 MOST_KEPT = 2_000
 """Calls whose prompt or answer is looked at."""
-IS_FAILED: ColumnElement[bool] = literal_column(f"(generation.{HAS_FAILED})", Boolean)
-"""What has an error sentence: such calls have an index of their own."""
+IS_FAILED = cast("ColumnElement[bool]", text(f"generation.{HAS_FAILED}"))
+"""What has an error sentence: such calls have an index of their own, which is found by these very words."""
 
 
 class CallTexts:
@@ -68,9 +55,9 @@ class CallTexts:
     def words(self, pattern: Pattern) -> ColumnElement[bool]:
         """Return the condition that a call is named so, or that what went wrong is told so."""
         found = [self._details(pattern)]
-        if (text := pattern[0]) is not None:  # by its index: who begins with a star names nobody
+        if (first := pattern[0]) is not None:  # by its index: who begins with a star names nobody
             for column in (col(GenerationRow.id), col(GenerationRow.request_id)):
-                begins = self._begins(column, text)
+                begins = self._begins(column, first)
                 is_so = begins if len(pattern) == 1 else and_(begins, self._like.name(column, (*pattern, None)))
                 found.append(select(col(GenerationRow.id)).where(is_so))
         return col(GenerationRow.id).in_(union_all(*found) if len(found) > 1 else found[0])
@@ -79,12 +66,12 @@ class CallTexts:
         """Return the condition that the caller noted *key* so."""
         newest = self._newest((GenerationRow.caller_metadata,), MOST_TEXTS)
         stored = newest.c.caller_metadata
-        text = type_coerce(stored, Text)
-        has_nul = (func.instr if self._reading.is_sqlite else func.strpos)(text, "\\u0000") > 0
+        note = type_coerce(stored, Text)
+        has_nul = (func.instr if self._reading.is_sqlite else func.strpos)(note, "\\u0000") > 0
         if self._reading.is_sqlite:
-            said: Any = text.op("->")(f"$.{_as_json(key)}")
+            said: Any = note.op("->")(f"$.{_as_json(key)}")
         else:  # which reads no JSON with a NUL in it: so neither database does
-            said = case((~has_nul, as_type(as_type(text, JSON).op("->")(key), Text)))
+            said = case((~has_nul, as_type(as_type(note, JSON).op("->")(key), Text)))
         is_so = said.is_not(None)
         if pattern not in ((), (None,)):  # what is said is JSON still: a text in quotes, or another value
             inner = tuple(part and _as_json(part)[1:-1] for part in pattern)
@@ -116,12 +103,12 @@ class CallTexts:
         return found if pattern else ~found
 
     def _named(self, column: Any, pattern: Pattern) -> ColumnElement[bool]:
-        if len(pattern) > 1 and (text := pattern[0]) is not None:
-            return and_(self._begins(column, text), self._like.name(column, pattern))
+        if len(pattern) > 1 and (first := pattern[0]) is not None:
+            return and_(self._begins(column, first), self._like.name(column, pattern))
         return self._like.name(column, pattern)
 
-    def _begins(self, column: Any, text: str) -> ColumnElement[bool]:
-        return or_(column == text, self._like.begins(column, text))
+    def _begins(self, column: Any, first: str) -> ColumnElement[bool]:
+        return or_(column == first, self._like.begins(column, first))
 
     def _details(self, pattern: Pattern) -> Select[Any]:
         newest = self._newest((GenerationRow.error_detail,), MOST_TEXTS, IS_FAILED)
@@ -134,5 +121,5 @@ class CallTexts:
         return newest.order_by(col(GenerationRow.started_at).desc()).limit(most).subquery()
 
 
-def _as_json(text: str) -> str:
-    return orjson.dumps(text).decode()
+def _as_json(said: str) -> str:
+    return orjson.dumps(said).decode()
