@@ -26,6 +26,8 @@ REASONS: dict[str, dict[str, str]] = {
         "field_error": "path message",
         "generation": "error_detail caller_metadata trace",
         "reservation": "generation attempts",
+        "rollup": "detail",
+        "rollup_delta": "model",
     },
     ENDED: {"payload": "asked answered", "claim": "result"},
     OPERATORS: {
@@ -72,6 +74,9 @@ REASONS: dict[str, dict[str, str]] = {
         "price_override": "kind input_usd_per_mtok cached_usd_per_mtok cache_write_usd_per_mtok output_usd_per_mtok"
         " tiers discount_percent usd_per_1000_uses",
         "repriced_attempt": "price_before",
+        "rollup": "facet",
+        "rollup_delta": "schema_version outcome error_code",
+        "rollup_slot": "facet kind",
         "reservation": "holds",
         "stored_object": "kind door",
         "tenant": "timezone without_budget without_price vendor_storage",
@@ -84,9 +89,17 @@ REASONS: dict[str, dict[str, str]] = {
         "model_listing": "provider sentence models gone",
         "price_override": "provider model",
         "repricing": "provider model",
+        "rollup_delta": "provider",
         "stored_object": "provider model",
     },
-    ASKED: {"attempt": "model", "generation": "model schema_name route principal", "field_error": "schema_name"},
+    ASKED: {
+        "attempt": "model",
+        "field_error": "schema_name",
+        "generation": "model schema_name route principal",
+        "rollup": "value",
+        "rollup_delta": "schema_name route",
+        "rollup_slot": "value detail",
+    },
     HASHED: {"api_key": "prefix old_prefix", "claim": "key", "flag_rule": "salt"},
     NAMED: {
         "audit_entry": "undo_of",
