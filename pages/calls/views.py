@@ -10,6 +10,7 @@ from core.errors import ProctorError
 from core.reports.calls import CallOrder
 from core.saved_views import LONGEST_NAME, SavedView
 from pages.calls import columns, paging, searching
+from pages.kit.buttons import button
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, show_error
 
@@ -69,7 +70,7 @@ def draw(visit: Visit, text: str, order: CallOrder, shown: tuple[str, ...]) -> N
                     on_click=_remove, args=(visit, one),
                 )  # fmt: skip
         name = st.text_input("Keep this list as", key="view_name", max_chars=LONGEST_NAME)
-        if st.button("Save", key="save_view", disabled=not name.strip()):
+        if button("Save", key="save_view", missing="" if name.strip() else "A view needs a name."):
             _save(visit, name, text, order, shown)
 
 

@@ -84,7 +84,7 @@ OFFERED = {
     "prices": ("prices-", "asked_for", "aardvark-model"),
     "schemas": ("schemas-", "schema", "ticket"),
     "changes": ("changes-", "from_where", "Aardvark"),
-    "calls": ("calls-", "request_id", "Aardvark"),
+    "calls": ("calls-", "error_code", "Aardvark"),
     "spend": ("spend-by-tenant", "tenant", "Aardvark"),
 }
 """Of pages how the file is called, a column of it, and what stands in it."""

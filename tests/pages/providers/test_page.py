@@ -177,7 +177,7 @@ def test_the_figures_of_a_day(open_page: Open, proctor: Runtime) -> None:
     assert ("calls", "provider=openai&range=24h") in links
     calls = open_page("calls", provider="openai")
     assert len(calls.dataframe[0].value) == 24
-    assert "Asked `openai`" in [one.label for one in calls.button]
+    assert r"provider\:openai" in [one.label for one in calls.button]
     assert "No call passes these filters" in told(open_page("calls", provider="groq-eu"))
 
 
