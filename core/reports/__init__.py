@@ -52,6 +52,7 @@ from core.reports.forecast import MOST_TESTED as MOST_TESTED
 from core.reports.forecast import Backtest as Backtest
 from core.reports.forecast import Forecast as Forecast
 from core.reports.frames import AT_ONCE
+from core.reports.frames import OTHERS as OTHERS
 from core.reports.frames import Frame as Frame
 from core.reports.frames import batches as batches
 from core.reports.frames import csv as csv

@@ -12,6 +12,8 @@ from pandas.api.types import is_datetime64_any_dtype  # pyright: ignore[reportMi
 
 Frame = pd.DataFrame
 """A table."""
+OTHERS = "All others"
+"""What those are called together that have no row, bar or line of their own."""
 AT_ONCE = 500
 """Rows of a file that are held while it is written."""
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import Any
 from core.clock import from_micros, micros
 from core.pricing import usd
 from core.reports.budget_lines import BudgetLine, budget_lines
-from core.reports.frames import Frame, frame
+from core.reports.frames import OTHERS, Frame, frame
 from core.reports.measures import CallFigures
 from core.reports.percentiles import Timing, timing, timings
 from core.reports.queries import CHANGES
@@ -33,7 +33,6 @@ MOST_FOLLOWED = 40
 """Tenants of whom it is told how they fared over time and how long their calls took: those that spent most."""
 MOST_LISTED = 50
 """Models, and versions of schemas, in a table of them."""
-OTHER_TENANTS = "Other tenants"
 _MOST_FIELDS = 12
 _POSITION = re.compile(r"\[\d+\]")
 _FOLLOWED = ("calls", "valid", "unchecked", "errors", "spent")
@@ -89,10 +88,10 @@ class Overview:
     models: Frame
     """Per model that was asked, most attempts first: ``model attempts timed p95 errors fallbacks spend_usd``.
     Latency is that of attempts; ``errors`` is the share of attempts that ended in error, ``fallbacks`` counts attempts
-    that asked it as another had failed. At most ``MOST_LISTED``."""
+    that asked it as another had failed. At most ``MOST_LISTED``, those that cost most."""
     schemas: Frame
     """Per schema version, most calls first: ``schema version calls got_object validity errors cost_per_valid_usd
-    spend_usd``. ``errors`` counts calls. At most ``MOST_LISTED``."""
+    spend_usd``. ``errors`` counts calls. At most ``MOST_LISTED``, those that cost most."""
     fields: Frame
     """The fields that failed most: ``schema version path type errors repaired``. Positions in lists are merged into
     ``[*]``; ``repaired`` counts the errors whose call ended valid after all."""
@@ -170,7 +169,7 @@ class _Slice:
     def models(self) -> tuple[Mapping[tuple[str, str], CallFigures], Mapping[Any, Timing]]:
         question = SumQuestion(window=self.window, facet=MODEL, by=("value", "detail"))
         found, _, _ = dearest(self.reading, question, self._now, MOST_LISTED)
-        asked = replace(question, values=sorted({provider for provider, _ in found}))
+        asked = replace(question, details=sorted({model for _, model in found}))
         rows = slots(self.reading, asked, self._now)
         return found, timings(((provider, model), slot, count) for provider, model, slot, count in rows)
 
@@ -248,7 +247,7 @@ def _spend(now: _Slice, shown: Mapping[tuple[int, str], CallFigures]) -> Frame:
         left[number // per_cell] += figures.spent
     for (cell, _), figures in shown.items():
         left[cell] -= figures.spent
-    rows += [(window.cell_at(cell), OTHER_TENANTS, usd(spent)) for cell, spent in left.items() if spent]
+    rows += [(window.cell_at(cell), OTHERS, usd(spent)) for cell, spent in left.items() if spent]
     return frame(("at", "tenant", "usd"), sorted(rows))
 
 
@@ -277,6 +276,7 @@ def _tenants(
     trends: dict[str, list[int]] = {one: [0] * now.window.cells for one in followed}
     for (cell, tenant), some in shown.items():
         trends[tenant][cell] += some.calls
+    untold: list[int] = []
     rows: list[Sequence[Any]] = []
     for tenant in tenants.keys() | budgets.keys():
         some, timed = tenants.get(tenant, CallFigures()), latencies.get(tenant, Timing())
@@ -287,7 +287,11 @@ def _tenants(
                 *(tenant, now.reading.name_of(tenant), some.calls, timed.timed, timed.p95),
                 *(some.got_object, some.blocked, some.lost, some.error_rate, some.validity),
                 *(usd(some.spend), some.unpriced_calls),
-                *(usd(limit), spent / limit if limit else None, trends.get(tenant, [0] * now.window.cells)),
+                *(
+                    usd(limit),
+                    spent / limit if limit else None,
+                    trends.get(tenant, untold if tenant in tenants else [0] * now.window.cells),
+                ),
             )
         )
     rows.sort(key=lambda row: (-(row[10] or 0), -row[2], row[1]))

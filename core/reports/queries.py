@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from core.reports.reask_chains import SUPERSEDED
+from core.rollups.facts import listed
 from core.tables import ERRORS, OF_REJECTED, SUCCESSFUL, Outcome
-
-
-def listed(outcomes: Iterable[Outcome]) -> str:
-    """Return outcomes as a list of SQL literals."""
-    return ", ".join(f"'{outcome.value}'" for outcome in sorted(outcomes))
-
 
 KNOWN = """CASE WHEN g.attempts > 0 THEN COALESCE(
         g.cost_nano_usd,

@@ -146,6 +146,7 @@ def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[
         schemas={key: shown_schemas[one] for key, one in recorded.items() if one in shown_schemas},
         models={key: name for key, name in shown_models.items() if name in first_models},
     )
+    discarded = replace(named, facet=DISCARDED, details=sorted(models))
     if count:
         by_model.append(Line(key=other_names(count), names=(other_names(count),), figures=others))
     return Spend(
@@ -155,7 +156,7 @@ def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[
         tenants=by_tenant,
         models=by_model,
         schemas=by_schema,
-        reasons=_reasons(figures_by(reading, replace(named, facet=DISCARDED), now), models, other_names(count)),
+        reasons=_reasons(figures_by(reading, discarded, now), other_names(count)),
         over_time=over,
     )
 
@@ -179,19 +180,16 @@ def _schema(name: str, version: str) -> tuple[str, int | None]:
     return version_of(name, int(version) if version else None)
 
 
-def _reasons(found: Mapping[tuple[str, str], CallFigures], models: Collection[str], others: str) -> list[Reason]:
-    merged: defaultdict[tuple[str, str], CallFigures] = defaultdict(CallFigures)
-    for (reason, model), figures in found.items():
-        merged[reason, model if model in models else others].count_in(figures)
+def _reasons(found: Mapping[tuple[str, str], CallFigures], others: str) -> list[Reason]:
     reasons = [
         Reason(
             reason=reason,
-            model=model,
+            model=model or others,
             attempts=figures.discarded_attempts,
             nano_usd=figures.discarded,
             unpriced=figures.unpriced_attempts,
         )
-        for (reason, model), figures in merged.items()
+        for (reason, model), figures in found.items()
     ]
     return sorted(reasons, key=lambda one: (-one.nano_usd, -one.attempts, one.reason, one.model))
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from core.pricing import usd
-from core.reports.frames import Frame, frame
+from core.reports.frames import OTHERS, Frame, frame
 from core.reports.measures import CallFigures
 from core.reports.reading import Reading
 from core.reports.sums import SumQuestion, figures_by
@@ -18,7 +18,6 @@ from core.rollups.facets import MODEL, SCHEMA
 
 MOST_STACKED = 8
 """Of each kind as many are told of one by one."""
-OTHERS = "All others"
 COLUMNS = ("at", "kind", "name", "useful", "discarded", "usd")
 _SUMS = ("spent", "discarded")
 _Cells = Mapping[tuple[int, str], CallFigures]
@@ -44,7 +43,8 @@ def over_time(
 
 
 def _named(reading: Reading, question: SumQuestion, named: Named, now: int) -> _Cells:
-    asked = replace(question, values=sorted({value for value, _ in named}))
+    values, details = ({key[place] for key in named} for place in (0, 1))
+    asked = replace(question, values=sorted(values), details=sorted(details))
     found: defaultdict[tuple[int, str], CallFigures] = defaultdict(CallFigures)
     for (cell, *key), figures in figures_by(reading, asked, now).items():
         if (name := named.get((key[0], key[1]))) is not None:

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from core.budgets import Scope
-from core.reports.queries import KNOWN, listed
+from core.reports.queries import KNOWN
 from core.reports.reask_chains import SUPERSEDED_AT_THE_SAME
+from core.rollups.facts import listed
 from core.tables import SUCCESSFUL, VALID, Outcome
 
 _USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCESSFUL)})"

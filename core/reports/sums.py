@@ -44,6 +44,9 @@ class SumQuestion:
     tenants: Sequence[str] | None = None
     """Of those that may be seen, these alone."""
     values: Sequence[str] | None = None
+    details: Sequence[str] | None = None
+    """Of a facet whose details callers may invent, such as models, those that are told apart; of all others it is
+    empty, so that there are never as many rows as names."""
     names: tuple[str, ...] = NAMES
     """Which sums."""
 
@@ -99,6 +102,7 @@ class _Statement:
         self._bound: dict[str, Any] = {}
         self._ids = None if ids is None else self._list("of", sorted(ids))
         self._values = "" if asked.values is None else f" AND {{value}} IN ({self._list('value', asked.values)})"
+        self._details = None if asked.details is None else self._list("detail", sorted(asked.details))
         if "cell" in asked.by:
             self._bound |= {"origin": micros(asked.window.origin), "step": asked.step}
 
@@ -208,6 +212,8 @@ FROM n GROUP BY 1, 2, {shown}"""
 
     def _keys(self, alias: str, value: str, detail: str, *, own: str) -> str:
         cell = f"({alias}.at - :origin) / :step" if "cell" in self._asked.by else "0"
+        if self._details is not None:
+            detail = f"CASE WHEN {detail} IN ({self._details}) THEN {detail} ELSE '' END"
         return f"{cell} AS cell, {own} AS tenant_id, {value} AS value, {detail} AS detail"
 
     def _grouped(self, arms: Sequence[str], chosen: str, more: str, some: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from core.clock import micros
 from core.flags import Flag, FlagKind, kind_of
-from core.reports.queries import ERRORS, listed
 from core.reports.reading import Reading
-from core.tables import Outcome
+from core.rollups.facts import listed
+from core.tables import ERRORS, Outcome
 
 _DAY = timedelta(days=1)
 MOST_LOOKED_AT = 100_000

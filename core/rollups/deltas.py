@@ -19,6 +19,8 @@ from core.tables import REASKABLE
 _BUILT = "g.started_at >= (SELECT s.built_from FROM rollup_state s)"
 """Of what is older the rollups know nothing yet; whoever builds them reads it as it is then."""
 _ONE = f"g.id = :id AND {_BUILT}"
+_AT_ONCE = 50
+"""So many are looked up in one statement."""
 _PLACES = 64
 """So many locks keep apart who writes a call and who asks again for it."""
 
@@ -35,7 +37,10 @@ class Deltas:
     def __init__(self, store: Store) -> None:
         self._came = store.prepare(insert_of(_ONE, 1))
         self._went = store.prepare(insert_of(_ONE, -1))
-        self._earlier = store.prepare("SELECT g.reask_of FROM generation g WHERE g.id = :id")
+        listed = ", ".join(f":id_{place}" for place in range(_AT_ONCE))
+        self._earlier = store.prepare(
+            f"SELECT g.reask_of FROM generation g WHERE g.id IN ({listed}) AND g.reask_of IS NOT NULL"  # noqa: S608
+        )
         self._is_postgres = not store.is_sqlite  # SQLite has one writer at a time
         self._lock_state = store.prepare("SELECT s.built_from FROM rollup_state s FOR SHARE")
         self._lock_row = store.prepare("SELECT g.id FROM generation g WHERE g.id = :id FOR UPDATE")
@@ -85,10 +90,14 @@ class Deltas:
         for _ in range(MOST_LINKS):
             found |= new
             asked, new = new, set[str]()
-            for one in sorted(asked):
-                cursor.execute(self._earlier, {"id": one})
-                if (row := cursor.fetchone()) is not None and row[0] is not None and row[0] not in found:
+            ordered = sorted(asked)
+            for first in range(0, len(ordered), _AT_ONCE):
+                some = ordered[first : first + _AT_ONCE]
+                some += [""] * (_AT_ONCE - len(some))  # one statement for any number
+                cursor.execute(self._earlier, {f"id_{place}": one for place, one in enumerate(some)})
+                while (row := cursor.fetchone()) is not None:
                     new.add(row[0])
+            new -= found
             if not new:
                 break
         return found
@@ -103,8 +112,7 @@ class Deltas:
         """Let nobody else correct them meanwhile, nor build their rollups."""
         if self._is_postgres:
             self._hold_past(cursor)
-            for row in rows:
-                cursor.execute(self._lock_row, row)
+            cursor.executemany(self._lock_row, rows)
 
     def _hold_past(self, cursor: Cursor) -> None:
         if self._is_postgres:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.reports import Caught
+from core.reports import OTHERS, Caught
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.guardrails import files, words
@@ -15,7 +15,6 @@ from pages.kit.page import View, Visit
 
 MOST_COLOURED = 6
 """Guardrails with a colour of their own; the rest is drawn together."""
-OTHERS = "All others"
 MOST_SHOWN = 12
 _COLUMNS = st.column_config
 

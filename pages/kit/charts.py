@@ -14,13 +14,12 @@ from typing import Any, Literal, NamedTuple
 
 import altair as alt
 
-from core.reports import ENOUGH, Call, Overview, Window, wall
+from core.reports import ENOUGH, OTHERS, Call, Overview, Window, wall
 from pages.kit import formats, marks
 from pages.kit.frames import Frame, Picture, chart, pd
 
 MOST_TENANTS = 6
 """Tenants with a colour of their own; the rest is drawn together."""
-OTHERS = "All others"
 FEW = 5
 """Calls in a cell under which its rate is drawn pale."""
 HEAT_TOP = 0.3

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from core.reports import Forecast, RecordedChange, Spend, wall
+from core.reports import OTHERS, Forecast, RecordedChange, Spend, wall
 from pages.kit import charts, formats, marks, outcomes
 from pages.kit.frames import Frame, chart, pd
 
@@ -30,10 +30,10 @@ def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -
         if kind == "model":  # without its provider, which the legend has no room for
             over = over.assign(name=[name.partition("/")[2] or name for name in over["name"]])
         spent = over.groupby("name")["usd"].sum().sort_values(ascending=False)
-        order: list[str] = [name for name in spent.index if name != charts.OTHERS]
+        order: list[str] = [name for name in spent.index if name != OTHERS]
         shown = order[: charts.MOST_TENANTS]
-        names = (*shown, charts.OTHERS) if len(spent) > len(shown) else tuple(shown)
-        frame = over.assign(name=over["name"].where(over["name"].isin(shown), charts.OTHERS), value=over["usd"])
+        names = (*shown, OTHERS) if len(spent) > len(shown) else tuple(shown)
+        frame = over.assign(name=over["name"].where(over["name"].isin(shown), OTHERS), value=over["usd"])
         colours = ()
     frame = frame.groupby(["at", "name"], as_index=False)["value"].sum()
     frame = charts.stacked(frame, names)
