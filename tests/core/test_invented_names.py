@@ -8,12 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from core.clock import ManualClock
+from core.clock import ManualClock, micros
 from core.pricing import MOST_NAMES, Prices
-from core.principals import LOCAL_OPERATOR
+from core.principals import EVERYWHERE, LOCAL_OPERATOR
 from core.reports import CallFilter, Reports, Window
 from core.reports.calls._summary import MOST_VALUES
 from core.reports.documents import spend_document, statement_document
+from core.reports.reading import reading
+from core.reports.sums import SumQuestion, slots, sums
+from core.rollups.facets import MODEL
+from core.rollups.sums import NAMES
 from core.store import Store
 from core.tables import AttemptRow, GenerationRow, Outcome
 from tests import builders
@@ -90,6 +94,19 @@ def test_spend_has_few_lines_and_every_call(flooded: Store) -> None:
     assert set(over["name"]) < {*keys, "All others"}
     assert round(over["usd"].sum() * 1e9) == found.total.spent
     assert {one["model"] for one in spend_document(found, "all")["by_model"]} == {*keys}
+
+
+def test_only_names_that_are_told_of_come_out_of_the_database(flooded: Store) -> None:
+    """Of two thousand names that were asked, two are told apart and the rest is one row, in sums and in latencies."""
+    question = SumQuestion(window=WEEK, facet=MODEL, by=("value", "detail"), details=["often", "gpt-4.1"])
+    with reading(flooded, EVERYWHERE) as now:
+        found = sums(now, question, micros(START))
+        timed = slots(now, question, micros(START))
+    assert {row[1] for row in found} == {row[1] for row in timed} == {"often", "gpt-4.1", ""}
+    assert len(found) <= 2 * 3
+    assert len(timed) < 50
+    spent = 2 + NAMES.index("spent")
+    assert sum(row[spent] for row in found) == reports(flooded).spend(LOCAL_OPERATOR, WEEK).total.spent
 
 
 def test_it_is_the_same_each_time(flooded: Store) -> None:

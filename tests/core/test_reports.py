@@ -11,6 +11,7 @@ from core.clock import ManualClock
 from core.errors import NotFound, Unavailable
 from core.principals import LOCAL_OPERATOR
 from core.reports import PERCENTILE_ERROR, CallFilter, Reports, Window, wall
+from core.reports.overview import MOST_FOLLOWED
 from core.store import Store
 from core.tables import AttemptKind, Budget, BudgetRaise, Outcome
 from tests import builders
@@ -190,6 +191,15 @@ class TestSeries:
         assert series["error_rate"].isna().tolist() == [False, True, False, True, True]
         assert series["timed"].tolist() == [1, 0, 1, 0, 0]
         assert series["at"].tolist() == [made.starts_at + n * made.bucket for n in range(5)]
+
+    def test_who_is_not_followed_has_no_trend(self, reports: Reports, store: Store) -> None:
+        """Of more tenants than are followed the others have their figures, and neither a trend nor a p95 of nothing."""
+        at, many = NOW - timedelta(minutes=5), MOST_FOLLOWED + 5
+        builders.save(store, [builders.generation(at, f"t{n:02}", cost_nano_usd=100 - n) for n in range(many)])
+        rows = reports.overview(LOCAL_OPERATOR, window()).tenants.set_index("tenant_id")
+        followed, other = rows.loc["t00"], rows.loc[f"t{many - 1}"]
+        assert (followed["calls"], followed["timed"], sum(followed["trend"])) == (1, 1, 1)
+        assert (other["calls"], other["timed"], other["trend"]) == (1, 0, [])
 
     def test_the_previous_p95_lies_under_its_own_hour(self, reports: Reports, store: Store) -> None:
         """Yesterday's bucket is shown at the place of the same bucket today."""
