@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
@@ -117,7 +117,6 @@ class Runtime:
     local_model: LocalModel
     providers: LazyProviders
     listings: Listings
-    """What the providers' own lists of models told, in whatever process."""
     checks: ProviderChecks
     loop: Loop
     chores: Chores
@@ -370,8 +369,9 @@ _current: Runtime | None = None
 def current() -> Runtime:
     """Return this process's Proctor, built from the environment by the first call."""
     global _current  # noqa: PLW0603 one process, one runtime
-    with _lock if _current is None else nullcontext():
-        _current = _current or build()
+    if _current is None:
+        with _lock:
+            _current = _current or build()
     return _current
 
 

@@ -20,7 +20,7 @@ from core.clock import ManualClock
 from core.settings import Settings
 from core.store import Store
 from tests import compiled_once, offline, one_writer, servers
-from tests.examples import many
+from tests.examples import IS_SOAK, many
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """When tests begin: a Wednesday noon, far from any midnight, month's end or change of clocks."""
@@ -43,7 +43,11 @@ _numbers = itertools.count(1)
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 examples.register_profile(
-    "any machine", max_examples=many(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "any machine",
+    max_examples=many(100),
+    derandomize=not IS_SOAK,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 examples.load_profile("any machine")
 

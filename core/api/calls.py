@@ -94,7 +94,7 @@ def question(asked: Mapping[str, str], tenant_id: str, now: datetime) -> CallQue
     order = CallOrder.of(asked["sort"]) if "sort" in asked else NEWEST
     if "after" in asked and "before" in asked:
         raise Invalid("Give either 'after' or 'before'.")
-    place, is_before = asked.get("after") or asked.get("before"), "before" in asked
+    place, is_before = asked.get("after", asked.get("before")), "before" in asked
     return CallQuestion(
         wanted=CallFilter(starts_at=starts_at, ends_at=ends_at, tenant_id=tenant_id, q=asked.get("q", "")),
         order=order,
@@ -133,7 +133,7 @@ _NAMES = tuple(one.alias or name for name, one in ListedCall.model_fields.items(
 
 
 def _size(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:5]) <= MOST_LISTED):
+    if not (text.isascii() and text.isdecimal() and len(text) < 5 and 0 < int(text) <= MOST_LISTED):
         raise Invalid(f"'limit' is a whole number from 1 to {MOST_LISTED}.")
     return int(text)
 

@@ -50,6 +50,8 @@ _CONTINUES = re.compile(r"\W{0,3}[A-Za-z]{0,2}(?:\d|\W?\Z)")
 """How a chunk begins that may be the rest of a number, which a blank parts."""
 _CONTINUED = re.compile(r"(?:\d[A-Za-z]{0,2}|(?<![^\W_])[A-Za-z]{1,2})\W{0,3}\Z|\W{1,3}\Z")
 """How one ends that may have such a rest."""
+_ENOUGH = 8
+"""Characters of its end that show it: with fewer a word's last letters look like a whole one."""
 
 
 class PersonalDetector:
@@ -158,10 +160,11 @@ def _row_start(text: str, at: int, first: int = 0) -> int:
         gap = _GAP.search(text, max(at - 4, first), at)
         if gap is None:
             break
-        before = _chunk_start(text, gap.start(), first)
-        if before == gap.start() or not _CONTINUED.search(text[max(before, gap.start() - 8) : gap.start()]):
+        near = gap.start() - _ENOUGH
+        before = _chunk_start(text, gap.start(), max(min(near, first), 0))
+        if before == gap.start() or not _CONTINUED.search(text[max(before, near) : gap.start()]):
             break
-        at = before
+        at = max(before, first)
     return at
 
 

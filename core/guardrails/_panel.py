@@ -73,7 +73,7 @@ class Panel:
         self._under: dict[str, Panel] = {}
         self.judges: list[tuple[Guardrail, Judge]] = []
         self.outside: list[tuple[Guardrail, OutsideJudge]] = []
-        """Judges that are asked over the network, of what the others let go on."""
+        """Judges that are asked outside of this process, of what the others let go on."""
         self.detectors: list[tuple[Guardrail, Detector]] = []
         for one in mine:
             if isinstance(one.search, OutsideJudge):

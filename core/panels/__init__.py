@@ -4,9 +4,9 @@ A page is as slow as its questions. So each has a line in ``catalog.py``, and ``
 as a page would: what the database had to read, how long it took at first and again, and whose processor did it.
 """
 
-from core.panels._asking import Onlooker, PagePanel
+from core.panels._asking import PagePanel
 from core.panels._database_work import scanned
 from core.panels._measuring import PanelBench, PanelCost
 from core.panels.catalog import PANELS
 
-__all__ = ["PANELS", "Onlooker", "PagePanel", "PanelBench", "PanelCost", "scanned"]
+__all__ = ["PANELS", "PagePanel", "PanelBench", "PanelCost", "scanned"]

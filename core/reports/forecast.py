@@ -54,7 +54,7 @@ _QUIETEST = 0.05
 """The least busyness of a weekday, so that a day off does not turn one odd call into a storm."""
 _FURTHEST_DAYS = 366
 MOST_TESTED = 12
-"""Tenants on whose past the method is tried: it takes some 20 ms for each."""
+"""Tenants whose past says how good the method is: those that spent most."""
 
 _Matrix = Any
 """numpy's arrays; their types say less than their shapes, which the docstrings tell."""

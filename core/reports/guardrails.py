@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -121,8 +121,7 @@ def caught(reading: Reading, window: Window) -> Caught:
     """Return what was caught in *window* in calls of the tenants that *reading* sees."""
     within = {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
     newest = within | {"most": MOST_FINDINGS}
-    origin = micros(window.starts_at)
-    cut = {"origin": origin, "width": micros(window.starts_at + window.cell) - origin}
+    cut = {"origin": micros(window.origin), "width": window.cell // timedelta(microseconds=1)}
     totals = _rows(reading, _TOTALS, newest)
     is_all = sum(row.places for row in totals) < MOST_FINDINGS
     lines = _rows(reading, _LINES, newest | {"most_lines": MOST_LINES})
@@ -142,10 +141,7 @@ def caught(reading: Reading, window: Window) -> Caught:
         ],
         series=frame(
             ("at", "guardrail", "calls"),
-            (
-                (window.starts_at + row.cell * window.cell, row.guardrail, row.calls)
-                for row in _rows(reading, _SERIES, newest | cut)
-            ),
+            ((window.cell_at(row.cell), row.guardrail, row.calls) for row in _rows(reading, _SERIES, newest | cut)),
         ),
         lines=frame(
             (

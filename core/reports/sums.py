@@ -123,10 +123,17 @@ class _Statement:
         )
 
     @property
+    def _is_empty(self) -> bool:
+        """Whether there is nothing to be asked of, as of yesterday's part of today at midnight."""
+        return self._asked.window.starts_at >= self._asked.window.ends_at
+
+    @property
     def _with_tenants(self) -> bool:
         return self._each and self._ids is None
 
     def sums(self) -> list[tuple[Any, ...]]:
+        if self._is_empty:
+            return []
         with_tenants = f"WITH RECURSIVE {_TENANTS} " if self._with_tenants else ""
         found = self._reading.rows(with_tenants + self._sums_sql(), self._bound, tenant="x.tenant_id")
         return [tuple(row) for row in found]
@@ -146,6 +153,8 @@ class _Statement:
 
     def dearest(self, most: int, known: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return rows of value, detail, how many names are folded into the row (0: it is one), and the sums."""
+        if self._is_empty:
+            return []
         of = "CASE WHEN s.value || '/' || s.detail IN (" + self._list("known", known) + ") THEN 1 ELSE 0 END"
         self._bound["most"] = most
         shown = "(n.is_known = 1 OR n.place <= :most)"
@@ -162,6 +171,8 @@ FROM n GROUP BY 1, 2, {shown}"""
         return [tuple(row) for row in self._reading.rows(text, self._bound, tenant="x.tenant_id")]
 
     def slots(self, kind: Kind) -> list[tuple[Any, ...]]:
+        if self._is_empty:
+            return []
         facet = self._asked.facet
         found = self._pieces(facet.slot_widths)
         arms: list[str] = []

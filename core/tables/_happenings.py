@@ -102,10 +102,12 @@ class LedgerEntry(Row, table=True):
     estimated: bool = False
 
 
-_IS_REASK, _HAS_FAILED = sql_text("reask_of IS NOT NULL"), sql_text(HAS_FAILED)
+_IS_REASK = sql_text("reask_of IS NOT NULL")
 """Few are: their index costs the others nothing."""
+_HAS_FAILED = sql_text(HAS_FAILED)
+"""Likewise, and a search for errors is answered from theirs."""
 _NAMES_USER, _BY_USER = sql_text("user_hash IS NOT NULL"), ("tenant_id", "user_hash", "started_at")
-"""What is looked up when a user's data is to be erased or handed out; a call that names none costs it nothing."""
+"""By what is looked up whose data is to be erased or handed out; a call that names no user costs it nothing."""
 
 
 class GenerationRow(Row, table=True):

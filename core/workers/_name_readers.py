@@ -37,6 +37,12 @@ class NameReaders:
             Invalid: there is none of that name, or it cannot be used; one sentence says why.
 
         """
+        name = self._known(name)
+        if trouble := trouble_with(self._pipelines[name]):
+            raise Invalid(f"NAME_PIPELINES, {name}: {trouble}")
+        return name
+
+    def _known(self, name: str) -> str:
         known = ", ".join(self._pipelines)
         if not known:
             raise Invalid(
@@ -48,8 +54,6 @@ class NameReaders:
         name = name or known
         if name not in self._pipelines:
             raise Invalid(f"pipeline is {name[:40]!r}, and NAME_PIPELINES has: {known}.")
-        if trouble := trouble_with(self._pipelines[name]):
-            raise Invalid(f"NAME_PIPELINES, {name}: {trouble}")
         return name
 
     def is_loaded(self, name: str) -> bool:
@@ -62,11 +66,11 @@ class NameReaders:
         """Return where names stand in each of *texts*, once the process is free within so many seconds.
 
         Raises:
-            Invalid: as :meth:`require`.
+            Invalid: there is no pipeline of that name.
             UnreadNames: it was not found out before it *is_late*.
 
         """
-        workers = self._workers[self.require(name)]
+        workers = self._workers[self._known(name)]
         reply = workers.read_for("", None, GivenTexts(tuple(texts)), Effort(is_late=is_late), waits=waits, tries=1)
         if reply is None:
             raise UnreadNames("not_loaded")

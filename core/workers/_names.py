@@ -21,6 +21,8 @@ _PERSONS = frozenset({"PERSON", "PER", "PRS", "persName", "PS"})
 """What spaCy's pipelines call a person, by language."""
 _PIECE = 5_000
 """Characters that are read at once: between two pieces it is asked whether anybody still waits."""
+_AGAIN = 16
+"""Such a part of a piece is read again with the next: a name that a cut goes through stands whole in one of the two."""
 
 
 def trouble_with(pipeline: str) -> str:
@@ -60,8 +62,19 @@ def names_in(texts: Sequence[str], find: Finder, is_late: Callable[[], bool]) ->
             if is_late():
                 return None
             places += [(begin + start, begin + end) for start, end in find(piece)]
-        every.append(places)
+        every.append(_merged(places))
     return every
+
+
+def _merged(places: Places) -> Places:
+    """Return places in order, with those that lie over one another as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(places):
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
 
 
 def _folder(pipeline: str) -> Path | None:
@@ -72,7 +85,7 @@ def _folder(pipeline: str) -> Path | None:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """Yield where each piece of *text* begins, and the piece; none ends within a word, as far as there are any."""
+    """Yield where each piece of *text* begins, and the piece; none begins or ends within a word, if there are any."""
     plain = text.encode("utf-8", "replace").decode()  # half a letter is one that no pipeline knows
     at = 0
     while at < len(plain):
@@ -82,4 +95,7 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
             end = max(plain.rfind("\n", half, end), 0) or max(plain.rfind(" ", half, end), 0) or end
         if any(letter.isalpha() for letter in plain[at:end]):
             yield at, plain[at:end]
-        at = end
+        if end >= len(plain):
+            return
+        again = plain.find(" ", end - _PIECE // _AGAIN, end)
+        at = again + 1 if again >= 0 else end

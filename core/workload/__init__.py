@@ -24,7 +24,7 @@ from core.rollups import Folding
 from core.store import Cursor, Store
 from core.tables import Tenant
 from core.workload._calls import PlayedCalls
-from core.workload._operators import NAME, Operators
+from core.workload._operators import IS_OWN, Operators
 from core.workload._progress import FillProgress, FillStretch
 from core.workload._rows import DrawnCall, TransactionRows
 
@@ -91,7 +91,7 @@ class Workload:
         return counts
 
     def _require_empty(self) -> None:
-        own = select(Tenant.name).where(~col(Tenant.is_demo), ~col(Tenant.name).startswith(NAME))
+        own = select(Tenant.name).where(~col(Tenant.is_demo), ~IS_OWN)
         with self._store.reading() as session:
             name = session.exec(own.limit(1)).first()
         if name is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import and_
 from sqlmodel import col, select
 
 from core.budgets import Budgets, BudgetTerms, Scope
@@ -21,8 +22,7 @@ from core.store import Store
 from core.tables import Account, ApiKey, Tenant
 from core.tenants import Tenants
 
-NAME = "Bench"
-"""How the names of a workload's tenants begin."""
+MOST_TENANTS = 1_000
 FIRST_MODEL = "openai/gpt-4o-mini"
 """Half of the tenants have a budget of its own for it."""
 _ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu")
@@ -64,6 +64,15 @@ class Decided:
     """The account of each budget by when its period began."""
 
 
+def name_of(number: int) -> str:
+    """Return what the tenant of that number, from 1 on, is called."""
+    return f"Bench {number:03}"
+
+
+IS_OWN = and_(col(Tenant.name).in_([name_of(number) for number in range(1, MOST_TENANTS + 1)]), ~col(Tenant.is_demo))
+"""Whether a tenant is one of a workload, by all of its name: another's may begin like it."""
+
+
 class Operators:
     """Decides it, or finds it again."""
 
@@ -76,9 +85,8 @@ class Operators:
 
     def decide(self, tenants: int, calls_begin: datetime) -> Decided:
         """Make so many tenants and what they need, unless that was done before; open the accounts of all periods."""
-        named = select(Tenant).where(col(Tenant.name).startswith(NAME), ~col(Tenant.is_demo)).order_by(Tenant.name)
         with self._store.reading() as session:
-            found = list(session.exec(named))
+            found = list(session.exec(select(Tenant).where(IS_OWN).order_by(Tenant.name)))
         if not found:
             found = [self._tenant(number) for number in range(1, tenants + 1)]
         wanted = [one.id for one in found]
@@ -99,7 +107,7 @@ class Operators:
         return Decided(callers, schemas, called, self._accounts(callers, calls_begin))
 
     def _tenant(self, number: int) -> Tenant:
-        tenant = self._tenants.create(LOCAL_OPERATOR, f"{NAME} {number:03}", _ZONES[number % len(_ZONES)])
+        tenant = self._tenants.create(LOCAL_OPERATOR, name_of(number), _ZONES[number % len(_ZONES)])
         self._budgets.set(LOCAL_OPERATOR, tenant, _LIMIT_NANO_USD)
         if number % 2:
             self._budgets.set(LOCAL_OPERATOR, tenant, _LIMIT_NANO_USD, scope=Scope.MODEL, scope_name=FIRST_MODEL)

@@ -159,7 +159,8 @@ def _page(visit: Visit, asked: _AskedList, summary: CallSummary) -> None:
         show_error(error, "This page of the list is not there.")
         st.button("First page", key="first_page", on_click=paging.first_page)
         return
-    page = reports.calls(visit.principal, asked.wanted, asked.order, cursor, total=summary.calls)
+    known = {"total": summary.calls} if asked.order.is_in_time else {}  # sorted otherwise, it is of fewer calls
+    page = reports.calls(visit.principal, asked.wanted, asked.order, cursor, **known)
     if not len(page.calls):
         with layout.empty(
             "Nothing more", "The calls of this page are not there any more.", icon=":material/last_page:"
@@ -173,7 +174,7 @@ def _page(visit: Visit, asked: _AskedList, summary: CallSummary) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(_below(asked, summary, page), width="content")
         with st.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
-            paging.draw(visit, page, summary.calls)
+            paging.draw(visit, page)
             _exports(visit, asked)
 
 

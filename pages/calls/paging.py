@@ -56,7 +56,7 @@ def cursor(chosen: CallOrder) -> CallCursor | None:
     return None
 
 
-def draw(visit: Visit, page: CallPage, total: int) -> None:
+def draw(visit: Visit, page: CallPage) -> None:
     """Draw where one is, and the ways on and back."""
     if page.before is None and page.after is None:
         return
@@ -64,7 +64,7 @@ def draw(visit: Visit, page: CallPage, total: int) -> None:
     if page.before is not None:
         st.button("First", icon=":material/first_page:", key="first", on_click=first_page)
     _turn("Previous", ":material/chevron_left:", BEFORE, page.before, begun)
-    st.caption(_where(page, total), width="content")
+    st.caption(_where(page), width="content")
     _turn("Next", ":material/chevron_right:", AFTER, page.after, begun)
 
 
@@ -78,11 +78,11 @@ def _go(way: str, to: str, begun: int) -> None:
     st.query_params.update({way: to, AS_OF: str(begun)})
 
 
-def _where(page: CallPage, total: int) -> str:
+def _where(page: CallPage) -> str:
     if page.skipped >= MOST_COUNTED_CALLS:
         return f"beyond {formats.count(page.skipped)}"
     last = page.skipped + len(page.calls)
-    return f"{formats.count(page.skipped + 1)}\N{EN DASH}{formats.count(last)} of {many(total)}"
+    return f"{formats.count(page.skipped + 1)}\N{EN DASH}{formats.count(last)} of {many(page.total)}"
 
 
 def many(total: int) -> str:

@@ -54,12 +54,16 @@ def take_over() -> None:
     for name, told in OLD_FILTERS.items():
         if value := st.query_params.get(name):
             said = OUTCOMES.get(value, value) if name == "outcome" else value
-            number = int(value) if name == "version" and value.isdecimal() and len(value) < 10 else None
+            number = int(value) if name == "version" and value.isdecimal() else None
             terms.append(term_of(told, said if number is None else number))
             address.take_out(name)
     address.take_out("page")
     if (term := every(*terms)) is not None:
-        text = f"{st.query_params.get(Q, '')} {printed(term)}".strip()
+        text = st.query_params.get(Q, "")
+        try:
+            text = with_term(text, term)
+        except Invalid:  # which is said once it is drawn
+            text = f"{text} {printed(term)}".strip()
         address.choose(Q, text)
         paging.first_page()
 
@@ -184,7 +188,7 @@ def _narrow(key: str, search: CallSearch, said: Sequence[PlacedTerm], offered: M
     """Let the search say what was chosen, instead of what it said of that."""
     text = search.text
     for one in reversed(said):
-        text = without(text, PlacedTerm(one.term, one.begins, one.ends))
+        text = without(text, one)
     if term := offered.get(st.session_state[key] or ""):
         for one in parts(term):
             text = with_term(text, one)

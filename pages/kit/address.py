@@ -69,7 +69,7 @@ ANY = Parameter("any text", lambda _, __: True)
 ONE_TENANT = Parameter("the name of a tenant that you may see", _is_tenant)
 TENANT = Parameter(ONE_TENANT.wants, lambda visit, value: value == EVERYONE or _is_tenant(visit, value))
 SWITCH = Parameter("`true` or `false`", lambda _, value: value.lower() in ("true", "false"))
-NUMBER = Parameter("a whole number from 1 on", lambda _, value: value.isdecimal() and 0 < int(value[:10]) < 10**9)
+NUMBER = Parameter("a whole number from 1 on", lambda _, said: said.isdecimal() and len(said) < 10 and int(said) > 0)
 BEGIN, END = (
     Parameter(
         f"a time with its offset, such as `2026-11-24T09:00+01:00`, {where}, at most {LONGEST.days} days apart",
@@ -130,7 +130,8 @@ def follow(visit: Visit, name: str, usual: str, said: str | None = None) -> None
     if (chosen := st.session_state.pop(_CHOSEN.format(name), None)) is not None:
         st.session_state[name] = chosen
         return
-    is_new = goes_back or not is_of(visit, name)
+    # What a page does not draw for once, as a list behind one of its calls, the framework forgets.
+    is_new = goes_back or not is_of(visit, name) or name not in st.session_state
     if goes_back:
         st.session_state[name] = said or usual
     elif is_new:  # said to a browser even where it is what it was: it draws the widget of another page anew

@@ -9,7 +9,7 @@ keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -184,7 +184,8 @@ def from_to(shown: Window, zone: str, on_change: Callable[[], None] | None) -> N
     st.caption(f"Times in {zones.name(zone)}.")
     if not st.button("Show it", type="primary", key="range_show"):
         return
-    here = [at.replace(tzinfo=ZoneInfo(zone)) if at else None for at in (begins, ends)]
+    # As moments: between two times of one zone a clock may have been changed.
+    here = [at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if at else None for at in (begins, ends)]
     chosen = Range.between(here[0], here[1])
     if chosen is None:
         st.error(

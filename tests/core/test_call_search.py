@@ -12,7 +12,6 @@ from core.call_search import (
     FIELDS,
     METADATA,
     WORDS,
-    FieldKind,
     FieldMatch,
     FieldRange,
     Limit,
@@ -193,6 +192,13 @@ def test_a_term_is_added_and_taken_out_and_the_rest_stays_as_typed() -> None:
         "a -(b OR c)",
         "a  latency:>2s",
     ]
+    for text, left in (
+        ("a AND outcome:invalid", ["outcome:invalid", "a"]),
+        ("a AND (b OR c) AND d", ["(b OR c) AND d", "a AND d", "a AND (b OR c)"]),
+        ("  schema:invoice version:1", ["version:1", "  schema:invoice"]),
+        ("STRAND ANDY", ["ANDY", "STRAND"]),
+    ):
+        assert [without(text, one) for one in read_search(text).placed] == left
 
 
 def test_every_field_has_a_sample_of_its_own() -> None:
@@ -203,4 +209,3 @@ def test_every_field_has_a_sample_of_its_own() -> None:
             assert term is not None
             term = term.of if isinstance(term, Negation) else term.of[0]
         assert term.field == field.name
-        assert field.kind in FieldKind

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Reports
 from core.reports.contrasts import chosen_by
 from core.reports.contrasts._odds import fisher, standing
-from core.reports.contrasts._ranking import Alike, Standout, Trait, ranked
+from core.reports.contrasts._ranking import Alike, Standout, Trait, _reversal, ranked
 from core.reports.contrasts._words import nothing_stands_out, sentence
 from core.store import Store
 from core.tables import ApiKey, GenerationRow, Outcome
@@ -230,3 +231,17 @@ def test_of_very_many_a_sample_is_counted(reports: Reports, monkeypatch: pytest.
         f"A sample was counted: {found.rest} of 960 others, chosen by the microsecond in which they began."
     )
     assert {one.trait.value for one in found.standouts} == {"invoice@7", "acme", "k-1"}
+
+
+def test_a_sample_stands_for_all_where_groups_are_mixed() -> None:
+    """How a trait speaks at an equal mix is the same of all calls as of a tenth of one side, a hundredth of another."""
+    groups = [("m", "simple", 9, 1), ("m", "complex", 6, 4), ("n", "simple", 85, 5), ("n", "complex", 5, 9)]
+    sample = [
+        Alike(traits=(Trait("model", model), Trait("schema", schema)), inside=inside, outside=outside)
+        for model, schema, outside, inside in groups
+    ]
+    whole = [replace(one, inside=one.inside * 10, outside=one.outside * 100) for one in sample]
+    of_all, of_some = _reversal(whole, {0, 1}, "schema", (1, 1)), _reversal(sample, {0, 1}, "schema", (10, 100))
+    assert of_all is not None
+    assert of_some is not None
+    assert (of_some.having, of_some.others) == pytest.approx((of_all.having, of_all.others))

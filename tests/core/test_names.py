@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -144,6 +145,15 @@ def test_a_long_text_is_read_in_pieces_while_somebody_waits(monkeypatch: pytest.
     assert names_in([text, "", "Bo"], _found, lambda: False) == [everywhere, [], [(0, 2)]]
     lates = iter([False, False, True])
     assert names_in([text], _found, lambda: next(lates)) is None
+
+
+@pytest.mark.parametrize("before", range(50, 55))
+def test_a_name_of_two_words_is_found_wherever_a_piece_ends(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+    """Once, and whole, although a piece may end between its words."""
+    monkeypatch.setattr(_names, "_PIECE", 160)
+    text = "ab " * before + "Al Bo" + " cd" * 60
+    found = names_in([text], lambda piece: [one.span() for one in re.finditer("Al Bo", piece)], lambda: False)
+    assert found == [[(3 * before, 3 * before + 5)]]
 
 
 def test_a_rule_is_refused_where_nobody_would_find_names(

@@ -24,4 +24,11 @@ IS_SUPERSEDED: ColumnElement[bool] = literal_column(superseded("generation"), Bo
 FULL_MODEL: ColumnElement[Any] = col(GenerationRow.provider) + "/" + col(GenerationRow.model)
 TENANT_NAME: ColumnElement[Any] = func.coalesce(col(Tenant.name), col(GenerationRow.tenant_id))
 """The name of the tenant, which has to be joined; its id, where it is gone."""
-TOKENS: ColumnElement[Any] = col(GenerationRow.input_tokens) + col(GenerationRow.output_tokens)
+
+
+def wide(column: Any) -> ColumnElement[Any]:
+    """Return a column of whole numbers as one that is compared with any: PostgreSQL's own take no larger ones."""
+    return cast(column, BigInteger)
+
+
+TOKENS: ColumnElement[Any] = wide(col(GenerationRow.input_tokens)) + wide(col(GenerationRow.output_tokens))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, false, literal_column, not_, or_, select, true
@@ -22,7 +23,7 @@ from core.call_search import (
     Term,
 )
 from core.errors import Invalid
-from core.reports.calls._columns import COST, FULL_MODEL, IS_SUPERSEDED, IS_UNPRICED, TOKENS
+from core.reports.calls._columns import COST, FULL_MODEL, IS_SUPERSEDED, IS_UNPRICED, TOKENS, wide
 from core.reports.calls._filters import CallFilter
 from core.reports.calls._patterns import PatternSql
 from core.reports.calls._texts import IS_FAILED, CallTexts
@@ -37,6 +38,7 @@ from core.tables import (
     FieldError,
     FindingRow,
     GenerationRow,
+    ModelListing,
     Outcome,
     UtcTime,
 )
@@ -51,17 +53,20 @@ _COLUMNS: Mapping[str, Any] = {
     "route": col(GenerationRow.route),
 }
 _NUMBERS: Mapping[str, Any] = {
-    "version": col(GenerationRow.schema_version),
+    "version": wide(col(GenerationRow.schema_version)),
     "latency": col(GenerationRow.duration_ms),
     "ttft": col(GenerationRow.ttft_ms),
     "cost": COST,
     "wasted": col(GenerationRow.wasted_nano_usd),
     "tokens": TOKENS,
-    "input_tokens": col(GenerationRow.input_tokens),
-    "output_tokens": col(GenerationRow.output_tokens),
-    "attempts": col(GenerationRow.attempts),
+    "input_tokens": wide(col(GenerationRow.input_tokens)),
+    "output_tokens": wide(col(GenerationRow.output_tokens)),
+    "attempts": wide(col(GenerationRow.attempts)),
 }
 _FLOATS = {"latency", "ttft"}
+_FARTHEST = 2**63 - 1
+_TELLING = 16
+"""So many letters of an id are more than its time."""
 _SWITCHES: Mapping[str, ColumnElement[bool]] = {
     "streamed": col(GenerationRow.streamed).is_(true()),
     "estimated": col(GenerationRow.estimated).is_(true()),
@@ -138,8 +143,8 @@ class _CallConditions:
     def is_narrow(self, term: Term) -> bool:
         """Whether it names few calls by itself, so that those are read instead of all of the time."""
         some = term.of if isinstance(term, Every) else (term,)
-        named = {one.field for one in some if isinstance(one, FieldMatch) and one.pattern}
-        return not named.isdisjoint({WORDS, "id", "request"})
+        named = [one for one in some if isinstance(one, FieldMatch) and one.field in {WORDS, "id", "request"}]
+        return any(_is_name(one) for one in named)
 
     def _every(self, term: Every) -> ColumnElement[bool]:
         """Return it for terms that hold together: what was found where is about one and the same finding."""
@@ -162,7 +167,7 @@ class _CallConditions:
 
     def _range(self, term: FieldRange) -> ColumnElement[bool]:
         column = _NUMBERS[term.field]
-        kind = float if term.field in _FLOATS else int
+        kind = float if term.field in _FLOATS else _whole
         parts: list[ColumnElement[bool]] = []
         if low := term.low:
             parts.append(column >= kind(low.value) if low.is_within else column > kind(low.value))
@@ -236,7 +241,8 @@ class _CallConditions:
         if len(pattern) == 1 and pattern[0] and "/" in pattern[0]:
             provider, _, name = pattern[0].partition("/")
             whole = and_(col(GenerationRow.provider) == provider, column == name)
-            return or_(whole, column == pattern[0])
+            is_provider = select(col(ModelListing.provider)).where(col(ModelListing.provider) == provider).exists()
+            return or_(whole, and_(column == pattern[0], not_(is_provider)))  # names of some begin with a vendor's
         if pattern in ((), (None,)):
             return self._like.name(column, pattern)
         by_name = self._like.name(column, pattern)
@@ -273,6 +279,18 @@ class _CallConditions:
         some = select(col(FindingRow.generation_id)).where(at >= wanted.starts_at, at < wanted.ends_at, *parts)
         found = col(GenerationRow.id).in_(some)
         return not_(found) if () in (guardrail, kind) else found
+
+
+def _is_name(term: FieldMatch) -> bool:
+    """Whether it is a whole name, or begins as few do: ids begin with the time, and a word may be their beginning."""
+    first = term.pattern[0] if term.pattern else None
+    is_whole = len(term.pattern) == 1 and term.field != WORDS
+    return first is not None and (is_whole or len(first) >= _TELLING)
+
+
+def _whole(value: Decimal) -> int:
+    """Return a number as both databases take it: what is beyond is beyond all that they hold."""
+    return max(-_FARTHEST, min(_FARTHEST, int(value)))
 
 
 def _switch(column: ColumnElement[bool], pattern: Pattern) -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from sqlmodel import col
 
 from core.clock import from_micros, micros
 from core.errors import Invalid
-from core.reports.calls._columns import COST, FULL_MODEL, TENANT_NAME, TOKENS
+from core.reports.calls._columns import COST, FULL_MODEL, TENANT_NAME, TOKENS, wide
 from core.tables import GenerationRow
 
 _BY: Mapping[str, Any] = {
@@ -27,15 +27,15 @@ _BY: Mapping[str, Any] = {
     "outcome": col(GenerationRow.outcome),
     "tenant": TENANT_NAME,
     "schema": col(GenerationRow.schema_name),
-    "version": col(GenerationRow.schema_version),
+    "version": wide(col(GenerationRow.schema_version)),
     "route": col(GenerationRow.route),
     "model": FULL_MODEL,
-    "attempts": col(GenerationRow.attempts),
+    "attempts": wide(col(GenerationRow.attempts)),
     "latency": col(GenerationRow.duration_ms),
     "ttft": col(GenerationRow.ttft_ms),
     "tokens": TOKENS,
-    "input_tokens": col(GenerationRow.input_tokens),
-    "output_tokens": col(GenerationRow.output_tokens),
+    "input_tokens": wide(col(GenerationRow.input_tokens)),
+    "output_tokens": wide(col(GenerationRow.output_tokens)),
     "cost": COST,
     "wasted": col(GenerationRow.wasted_nano_usd),
     "error": col(GenerationRow.error_code),

@@ -1,4 +1,4 @@
-"""PatternSql of a search as conditions of SQL that hold of the same texts in both databases."""
+"""Patterns of a search as conditions of SQL that hold of the same texts in both databases."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, case, cast, func, select
 from sqlmodel import col
 
 from core.call_search import FieldMatch, FieldRange, Limit, Term, every, exactly
-from core.reports.calls._columns import COST, IS_SUPERSEDED, IS_UNPRICED
+from core.reports.calls._columns import COST, IS_UNPRICED
 from core.reports.calls._conditions import condition
 from core.reports.calls._filters import CallFilter
 from core.reports.calls._lists import MOST_COUNTED_CALLS
@@ -72,7 +72,6 @@ def call_summary(reading: Reading, wanted: CallFilter, now: datetime) -> CallSum
             col(GenerationRow.route),
             col(GenerationRow.error_code),
             col(GenerationRow.key_id),
-            IS_SUPERSEDED.label("superseded"),
             case((col(GenerationRow.attempts) > 0, 1), else_=0).label("asked"),
             COST.label("cost"),
             case((IS_UNPRICED, 1), else_=0).label("unpriced"),
@@ -83,7 +82,7 @@ def call_summary(reading: Reading, wanted: CallFilter, now: datetime) -> CallSum
         .limit(MOST_COUNTED_CALLS)
         .subquery()
     )
-    by = [some.c[name] for name in some.c.keys()[:10]]
+    by = [some.c[name] for name in some.c.keys()[:9]]
     sums = (
         func.count(),
         cast(func.coalesce(func.sum(some.c.cost), 0), BigInteger),
@@ -143,9 +142,12 @@ def _label(reading: Reading, keys: Mapping[str, str], name: str, value: tuple[An
 
 
 def _term(name: str, value: tuple[Any, ...]) -> Term:
-    if name == "schema" and value[1] is not None:
+    if name == "schema":
+        schema = FieldMatch("schema", exactly(value[0]))
+        if value[1] is None:
+            return every(schema, FieldMatch("version", ())) or schema
         version = FieldRange("version", Limit(Decimal(value[1])), Limit(Decimal(value[1])))
-        return every(FieldMatch("schema", exactly(value[0])), version) or version
+        return every(schema, version) or version
     whole = "/".join(part for part in value if part) if name == "model" else value[0]
     return FieldMatch(name, exactly(whole or ""))
 

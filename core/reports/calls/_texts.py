@@ -59,7 +59,7 @@ class CallTexts:
             for column in (col(GenerationRow.id), col(GenerationRow.request_id)):
                 begins = self._begins(column, first)
                 is_so = begins if len(pattern) == 1 else and_(begins, self._like.name(column, (*pattern, None)))
-                found.append(select(col(GenerationRow.id)).where(is_so))
+                found.append(select(col(GenerationRow.id)).where(is_so, self._within))
         return col(GenerationRow.id).in_(union_all(*found) if len(found) > 1 else found[0])
 
     def noted(self, key: str, pattern: Pattern) -> ColumnElement[bool]:

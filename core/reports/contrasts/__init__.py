@@ -78,8 +78,9 @@ def contrast(reading: Reading, within: CallFilter, selected: CallFilter) -> Cont
     [(calls, inside)] = reading.ask(counted)
     looked_at = _of_both(every, is_selected, inside, calls - inside)
     alike = [_read(*row) for row in reading.ask(_counted(looked_at, is_selected))]
-    standouts = ranked(alike, chosen_by(within, selected))
     chosen, rest = sum(one.inside for one in alike), sum(one.outside for one in alike)
+    stands_for = (inside / chosen if chosen else 1.0, (calls - inside) / rest if rest else 1.0)
+    standouts = ranked(alike, chosen_by(within, selected), stands_for)
     names = _names(reading, [trait for one in standouts for trait in (one.trait, *one.also)])
     said = [sentence(one, chosen, rest, names) for one in standouts]
     return Contrast(
@@ -104,10 +105,11 @@ def chosen_by(within: CallFilter, selected: CallFilter) -> Collection[str]:
 
 def _of_both(every: ColumnElement[bool], is_selected: ColumnElement[bool], inside: int, outside: int) -> Any:
     """Return the condition of the calls that are counted: of more than are compared at most a sample, side by side."""
-    parts, others = (min(_PARTS, max(1, MOST_COMPARED * _PARTS // max(1, many))) for many in (inside, outside))
-    if parts == others == _PARTS:
+    # Out of the parts into which calls fall by chance, as many as come to the number that is compared.
+    some, others = (min(_PARTS, max(1, MOST_COMPARED * _PARTS // max(1, many))) for many in (inside, outside))
+    if some == others == _PARTS:
         return every
-    return and_(every, case((is_selected, parts), else_=others) > _PART)
+    return and_(every, case((is_selected, some), else_=others) > _PART)
 
 
 def _counted(looked_at: ColumnElement[bool], is_selected: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

@@ -100,8 +100,13 @@ class Standout:
         return self.share - self.share_outside
 
 
-def ranked(calls: Sequence[Alike], chosen_by: Collection[str] = ()) -> list[Standout]:
-    """Return what tells those inside from those outside; *chosen_by* are dimensions by which they were chosen."""
+def ranked(
+    calls: Sequence[Alike], chosen_by: Collection[str] = (), stands_for: tuple[float, float] = (1.0, 1.0)
+) -> list[Standout]:
+    """Return what tells those inside from those outside; *chosen_by* are dimensions by which they were chosen.
+
+    Of a sample, *stands_for* says how many calls one inside stands for, and one outside.
+    """
     selected, rest = sum(one.inside for one in calls), sum(one.outside for one in calls)
     if min(selected, rest) < LEAST_COMPARED:
         return []
@@ -122,7 +127,7 @@ def ranked(calls: Sequence[Alike], chosen_by: Collection[str] = ()) -> list[Stan
     found: list[Standout] = []
     for trait, *also in _said_once(told, having, calls):
         known = implied | {*chain.from_iterable(IMPLIED[one.dimension] for one in also)} | {trait.dimension}
-        reversals = (_reversal(calls, having[trait], by) for by in MIXED_BY if by not in known)
+        reversals = (_reversal(calls, having[trait], by, stands_for) for by in MIXED_BY if by not in known)
         found.append(
             Standout(
                 trait=trait,
@@ -183,18 +188,21 @@ def _counted(places: Iterable[int], calls: Sequence[Alike]) -> int:
     return sum(calls[place].inside + calls[place].outside for place in places)
 
 
-def _reversal(calls: Sequence[Alike], having: Collection[int], by: str) -> Reversal | None:
+def _reversal(
+    calls: Sequence[Alike], having: Collection[int], by: str, stands_for: tuple[float, float]
+) -> Reversal | None:
     """Return how the trait that some calls are *having* speaks where groups *by* something are mixed equally.
 
     Groups in which all calls have it, or none, say nothing of it. ``None`` where it speaks as it does altogether, or
     where most calls that have it are in such groups.
     """
-    groups: defaultdict[Trait | None, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    groups: defaultdict[Trait | None, list[float]] = defaultdict(lambda: [0, 0, 0, 0])
+    inside, outside = stands_for
     for place, one in enumerate(calls):
         group = groups[next((trait for trait in one.traits if trait.dimension == by), None)]
         at = 0 if place in having else 2
-        group[at] += one.inside
-        group[at + 1] += one.inside + one.outside
+        group[at] += one.inside * inside
+        group[at + 1] += one.inside * inside + one.outside * outside
     told = [group for group in groups.values() if group[1] and group[3]]
     if sum(group[1] for group in told) < _SEEN_TRAITS * sum(group[1] for group in groups.values()):
         return None

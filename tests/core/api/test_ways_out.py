@@ -129,7 +129,9 @@ def test_nobody_is_connected_to_what_a_person_names(client: TestClient, house: H
             client.post(OURS, json=house.ask())
         with suppress(ProctorError):
             on.schemas.add(LOCAL_OPERATOR, "a", {"type": "object", "properties": {"a": {"$ref": f"{url}/a.json"}}})
+    assert canary.visits == 0
     assert {200, 422} <= statuses, "some are passed on, some refused"
     socket.create_connection(("127.0.0.1", canary.port)).close()
     assert eventually(lambda: canary.visits, 60), "who comes is seen"
+    canary.close()
     assert canary.visits == 1, "visitors are let in one after the other: somebody came before"

@@ -453,6 +453,17 @@ class TestOneCall:
         assert page.title[0].value == "Calls"
         assert "call" not in page.query_params
 
+    def test_back_to_what_was_looked_for(self, world: Runtime, open_page: Open) -> None:
+        """The list that one comes back to is the one that one left: its search is in the box and in the address."""
+        page = open_page("calls", q="attempts:>1")
+        found = summary(page)
+        page.query_params["call"] = REPAIRED
+        page.run()
+        assert page.title[0].value != "Calls"
+        page.button(key="back").click().run()
+        assert page.text_input(key="q").value == page.query_params["q"] == "attempts:>1"
+        assert summary(page) == found
+
     @pytest.mark.parametrize("kind", list(AttemptKind))
     def test_every_kind_and_outcome_has_a_look(self, proctor: Runtime, open_page: Open, kind: AttemptKind) -> None:
         """Whatever way an attempt went, it has an icon and a word for it."""
