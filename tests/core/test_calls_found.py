@@ -304,7 +304,7 @@ def test_what_others_are_called_alike_is_not_found_as_well(store: Store) -> None
         builders.generation(at, id="a", model="gpt-4o", schema_name="ticket", schema_version=None),
         builders.generation(at, id="b", model="openai/gpt-4o", provider="openrouter", schema_name="ticket"),
     ]
-    listed = {"models": [], "gone": [], "checked_at": NOW}
+    listed = {"models": [], "gone": [], "asked_at": NOW, "told_at": NOW}
     builders.save(store, builders.tenant("Acme", NOW - DAY), calls)
     builders.save(store, *(ModelListing(provider=one, **listed) for one in ("openai", "openrouter")))
     reports = Reports(store, ManualClock(NOW))

@@ -99,7 +99,7 @@ def test_from_a_time_to_another(open_page: Open) -> None:
     dialog.button(key="range_show").click().run()
 
     chosen = dialog.session_state["_next_range"]
-    assert chosen == "2026-03-02T09:30:00+05:45/2026-03-03T00:00:00+05:45"
+    assert chosen == "2026-03-02T03:45:00+00:00/2026-03-02T18:15:00+00:00"
     begins, ends = chosen.split("/")
     assert counted(open_page("home", tenant="Acme", **{"from": begins, "to": ends})).startswith("15 calls")
 
