@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Scope
 
-from core.api import absent, bodies, calls, dialect_documentation, problems, spend
+from core.api import absent, bodies, calls, dialect_documentation, figures, problems, spend
 from core.api.manage import Manage
 from core.api.manage import bodies as manage_bodies
 from core.api.manage import endpoints as manage_endpoints
@@ -41,6 +41,7 @@ _DOCUMENTED = (
     bodies.Schemas,
     spend.Spend,
     calls.ListedCalls,
+    figures.QueriedFigures,
 )
 
 

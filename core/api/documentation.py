@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from core.api import calls as listing
+from core.api import figures as asking
 from core.api import spend as spending
 from core.api.problem import MEDIA_TYPE
 from core.api.sent_bodies import MOST_BODY_BYTES
@@ -127,4 +128,5 @@ SCHEMAS: dict[str, Any] = {
     },
 }
 CALLS: dict[str, Any] = {"response_class": Response} | listing.operation(problems(401, 403, 422, 429, 500, 503))
+QUERY: dict[str, Any] = {"response_class": Response} | asking.operation(problems(401, 403, 422, 429, 500, 503))
 SPEND: dict[str, Any] = {"response_class": Response} | spending.operation(problems(401, 403, 422, 429, 500, 503))

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from core.admission import LARGE_BYTES, Place
 from core.api import bodies, documentation, problems
 from core.api import calls as listing
+from core.api import figures as asking
 from core.api import spend as spending
 from core.api.connections import ended_if_left
 from core.api.door import Door, secret_in
@@ -69,12 +70,14 @@ class Native:
         add("/schemas", self.schemas, methods=["GET"], **documentation.SCHEMAS)
         add("/spend", self.spend, methods=["GET"], **documentation.SPEND)
         add("/calls", self.calls, methods=["GET"], **documentation.CALLS)
+        add("/query", self.query, methods=["GET"], **documentation.QUERY)
         self.routes = [
             Route("/generate", self.generate, methods=["POST"]),
             Route("/generations/{generation_id}", self._generation_of_path, methods=["GET"]),
             Route("/schemas", self.schemas, methods=["GET"]),
             Route("/spend", self.spend, methods=["GET"]),
             Route("/calls", self.calls, methods=["GET"]),
+            Route("/query", self.query, methods=["GET"]),
         ]
         """The same as they are served, without what FastAPI would do for each request and nobody here needs."""
 
@@ -155,6 +158,10 @@ class Native:
     async def calls(self, request: Request) -> Response:
         """Return some of the calls of the key's tenant."""
         return await self.read(request, partial(self._calls, asked=dict(request.query_params)))
+
+    async def query(self, request: Request) -> Response:
+        """Return figures of the calls of the key's tenant."""
+        return await self.read(request, partial(self._query, asked=dict(request.query_params)))
 
     async def _generation_of_path(self, request: Request) -> Response:
         return await self.generation(request, request.path_params["generation_id"])
@@ -315,6 +322,12 @@ class Native:
         found = listing.question(asked, principal.tenant_id or "", now)
         page = self._runtime.reports.calls(principal, found.wanted, found.order, found.cursor, size=found.size)
         return _json(listing.document(found, page))
+
+    def _query(self, secret: str, asked: Mapping[str, str]) -> Response:
+        principal = self._runtime.policies.authenticate(secret)
+        tenant = self._runtime.policies.snapshot(principal.tenant_id or "").tenant
+        question = asking.question(asked, tenant.timezone, self._runtime.clock.now())
+        return _json(asking.document(self._runtime.reports.query(principal, question, tenant.id)))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from core.panels._asking import Onlooker, PagePanel
-from core.reports import ChangeFilter
+from core.reports import ChangeFilter, Query
 from core.reports.calls import CallOrder
 
 _RANGES = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
@@ -25,6 +25,10 @@ def _overview(hours: int, *, of_all: bool) -> Callable[[Onlooker], object]:
 
 def _spend(hours: int, *, of_all: bool) -> Callable[[Onlooker], object]:
     return lambda on: on.reports.spend(on.principal, on.last(hours), None if of_all else on.tenant_id)
+
+
+def _query(hours: int, *by: str, measures: Sequence[str] = ("calls", "error_rate")) -> Callable[[Onlooker], object]:
+    return lambda on: on.reports.query(on.principal, Query(window=on.last(hours), measures=measures, by=by))
 
 
 def _newest_versions(on: Onlooker) -> object:
@@ -59,6 +63,10 @@ PANELS: Sequence[PagePanel] = (
     PagePanel("Home", "latest call", lambda on: on.reports.latest_call_at(on.principal)),
     PagePanel("Home", "troubles", lambda on: on.reports.troubles(on.principal)),
     PagePanel("Home", "rejections", lambda on: on.reports.rejections(on.principal)),
+    PagePanel("Traffic", "calls by model, 30d", _query(_MONTH, "time", "model")),
+    PagePanel("Traffic", "calls by tenant, 30d", _query(_MONTH, "time", "tenant")),
+    PagePanel("Traffic", "calls by key, 7d", _query(_WEEK, "time", "key")),
+    PagePanel("Traffic", "latency, 30d", _query(_MONTH, "time", measures=("p50", "p95", "p99"))),
     PagePanel("Calls", "list 24h", lambda on: on.reports.calls(on.principal, on.calls(_DAY), total=1)),
     PagePanel("Calls", "list 30d", lambda on: on.reports.calls(on.principal, on.calls(_MONTH), total=1)),
     PagePanel("Calls", "count 24h", lambda on: on.reports.count(on.principal, on.calls(_DAY))),

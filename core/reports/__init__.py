@@ -81,6 +81,9 @@ from core.reports.preview import spend_histories
 from core.reports.providers import ProviderDay as ProviderDay
 from core.reports.providers import ProviderFigures as ProviderFigures
 from core.reports.providers import provider_day
+from core.reports.query import Query as Query
+from core.reports.query import QueryAnswer as QueryAnswer
+from core.reports.query import answered
 from core.reports.reading import Reading, reading
 from core.reports.rejections import Rejection as Rejection
 from core.reports.rejections import rejections
@@ -126,6 +129,16 @@ class Reports:
         """Return how calls went over *window*, for one tenant or for all."""
         with self._reading(principal, tenant_id) as now:
             return overview(now, window, self._clock.now())
+
+    def query(self, principal: Principal, asked: Query, tenant_id: str | None = None) -> QueryAnswer:
+        """Return any figures over any time, by what calls are told apart by: see :mod:`core.reports.query`.
+
+        Raises:
+            Invalid: there are no such figures.
+
+        """
+        with self._reading(principal, tenant_id) as now:
+            return answered(now, asked, self._clock.now())
 
     def troubles(self, principal: Principal, tenant_id: str | None = None) -> list[Trouble]:
         """Return what is wrong at this time, the worst first; nothing if all is well."""

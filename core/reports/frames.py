@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -35,10 +35,13 @@ _FLOATS = frozenset(
 _WHOLE_OR_MISSING = frozenset({"version", "cost_nano_usd", "spend_nano_usd"})
 
 
-def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Frame:
-    """Return *rows* as a table whose columns have their types even where it is empty; an unknown figure is missing."""
+def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]], floats: Collection[str] = ()) -> Frame:
+    """Return *rows* as a table whose columns have their types even where it is empty; an unknown figure is missing.
+
+    *floats* are such columns beside those that always are.
+    """
     table: Any = pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
-    types = {name: "float64" for name in columns if name in _FLOATS}
+    types = {name: "float64" for name in columns if name in _FLOATS or name in floats}
     types |= {name: "Int64" for name in columns if name in _WHOLE_OR_MISSING}
     table = table.astype(types)
     for name in _TIMES.intersection(columns):

@@ -5,9 +5,14 @@ A measure of several groups is that of their sums, never the mean of theirs; one
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from core.rollups.sums import NAMES, Sums
+
+Unit = Literal["calls", "attempts", "tokens", "nano_usd", "share", "ms"]
 
 
 @dataclass(slots=True)
@@ -97,3 +102,95 @@ class CallFigures(Sums):
     def saved(self) -> int:
         """What both caches took off the bill."""
         return self.cache_saved + self.answers_saved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One figure that can be asked for by its name."""
+
+    name: str
+    label: str
+    unit: Unit
+    """``share`` is from 0 to 1; money is in nano-dollars, durations are in milliseconds."""
+    sentence: str
+    """What it is, for who reads it."""
+    needs: tuple[str, ...] = ()
+    """The sums that it follows from."""
+    percent: int | None = None
+    """Of a percentile, which."""
+    timed: Literal["duration", "ttft"] = "duration"
+    """Of a percentile, of what."""
+    ranked_by: tuple[str, ...] = ("calls",)
+    """The sums by which those are found that matter most to it: of a share what is counted, not the share itself,
+    which is highest where there is next to nothing."""
+
+    def of(self, figures: CallFigures) -> float | None:
+        """Return it of some figures; a percentile follows from none."""
+        found: float | None = getattr(figures, self.name)
+        return found
+
+
+def _sum(name: str, label: str, unit: Unit, sentence: str) -> Measure:
+    return Measure(name=name, label=label, unit=unit, sentence=sentence, needs=(name,), ranked_by=(name,))
+
+
+def _ratio(name: str, label: str, needs: str, ranked_by: str, unit: Unit = "share") -> Measure:
+    sentence = inspect.getdoc(getattr(CallFigures, name)) or ""
+    return Measure(
+        name=name,
+        label=label,
+        unit=unit,
+        sentence=sentence,
+        needs=tuple(needs.split()),
+        ranked_by=tuple(ranked_by.split()),
+    )
+
+
+def _percentile(percent: int, timed: Literal["duration", "ttft"], label: str, of: str) -> Measure:
+    name = f"p{percent}" if timed == "duration" else f"ttft_p{percent}"
+    what = "Half" if percent == 50 else f"{percent} of 100"
+    return Measure(
+        name=name,
+        label=label,
+        unit="ms",
+        sentence=f"{what} of {of} took no longer, by nearest rank; at most 2.2 % off.",
+        percent=percent,
+        timed=timed,
+    )
+
+
+_TIMED = "the calls that reached a provider, from the door to the record,"
+_STREAMED = "the streamed calls, until the first token,"
+_LOST = "errors blocked"
+_ALL = (
+    _sum("calls", "Calls", "calls", "Calls that began, refused and cancelled ones included."),
+    _ratio("got_object", "Got an object", "valid unchecked calls cancelled", _LOST),
+    _ratio("lost", "Got none", _LOST, _LOST, unit="calls"),
+    _sum("valid", "Valid", "calls", "Calls that gave a valid object, from the cache too."),
+    _ratio("validity", "Validity", "reached_valid reached_checked", "errors"),
+    _sum("errors", "Errors", "calls", "Calls that ended invalid, truncated, refused, content-filtered, in a provider's "
+         "error or a timeout."),
+    _ratio("error_rate", "Error rate", "errors valid unchecked", "errors"),
+    _sum("blocked", "Blocked", "calls", "Calls that policy refused."),
+    _ratio("blocked_share", "Blocked share", "blocked calls", "blocked"),
+    _sum("cancelled", "Cancelled", "calls", "Calls whose caller left."),
+    _percentile(50, "duration", "Latency p50", _TIMED),
+    _percentile(95, "duration", "Latency p95", _TIMED),
+    _percentile(99, "duration", "Latency p99", _TIMED),
+    _percentile(50, "ttft", "First token p50", _STREAMED),
+    _percentile(95, "ttft", "First token p95", _STREAMED),
+    _sum("attempts", "Attempts", "attempts", "Calls of providers."),
+    _sum("reasks", "Re-asks", "attempts", "Attempts that asked again for an invalid answer."),
+    _sum("fallbacks", "Fallbacks", "attempts", "Attempts that asked another model, as one before had failed."),
+    _ratio("tokens", "Tokens", "input_tokens output_tokens", "input_tokens output_tokens", unit="tokens"),
+    _sum("input_tokens", "Input tokens", "tokens", "All input, cached included."),
+    _sum("output_tokens", "Output tokens", "tokens", "All output, reasoning included."),
+    _ratio("hit_rate", "Cached input", "cached_tokens input_tokens", "cached_tokens"),
+    _ratio("spend", "Spend", "unpriced_calls known_calls spent", "spent", unit="nano_usd"),
+    _sum("discarded", "Thrown away", "nano_usd", "The part of the spend that bought no answer which the caller got, or "
+         "an invalid one."),
+    _ratio("discarded_share", "Thrown away, share", "discarded spent", "discarded"),
+    _ratio("cost_per_valid", "Cost per valid object", "priced_spent priced_valid", "spent", unit="nano_usd"),
+)  # fmt: skip
+MEASURES: Mapping[str, Measure] = {one.name: one for one in _ALL}
+"""All that can be asked for, by name."""

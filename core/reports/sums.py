@@ -31,6 +31,19 @@ _TENANTS = """seen(id) AS (
 )"""
 
 
+@dataclass(frozen=True, slots=True)
+class SumCondition:
+    """What must be so of the calls that are added up."""
+
+    text: str
+    """In SQL, of a facet's ``{value}`` and ``{detail}`` or, where nothing but calls is read, of a fact ``d``.
+
+    ``{list}`` stands for the values, and ``{more}`` for others.
+    """
+    values: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumQuestion:
     """What is to be added up, and by what."""
@@ -43,6 +56,7 @@ class SumQuestion:
     """In microseconds."""
     tenants: Sequence[str] | None = None
     """Of those that may be seen, these alone."""
+    conditions: Sequence[SumCondition] = ()
     values: Sequence[str] | None = None
     details: Sequence[str] | None = None
     """Of a facet whose details callers may invent, such as models, those that are told apart; of all others it is
@@ -59,6 +73,14 @@ def sums(reading: Reading, question: SumQuestion, now: int) -> list[tuple[Any, .
 def slots(reading: Reading, question: SumQuestion, now: int, kind: Kind = "duration") -> list[tuple[Any, ...]]:
     """Return rows of the keys, a slot of ``core.rollups.slots.COARSE`` an octave, and how many lie in it."""
     return _Statement(reading, question, now).slots(kind)
+
+
+def leading(
+    reading: Reading, question: SumQuestion, now: int, most: int, ranked_by: Sequence[str]
+) -> tuple[list[tuple[Any, ...]], int]:
+    """Return the rows of :func:`sums` of which *ranked_by* add up to most, and how many rows there would be in all."""
+    rows = _Statement(reading, question, now).leading(most, ranked_by)
+    return [row[:-1] for row in rows], rows[0][-1] if rows else 0
 
 
 def figures_by(reading: Reading, question: SumQuestion, now: int) -> dict[Any, CallFigures]:
@@ -102,6 +124,9 @@ class _Statement:
         self._bound: dict[str, Any] = {}
         self._ids = None if ids is None else self._list("of", sorted(ids))
         self._values = "" if asked.values is None else f" AND {{value}} IN ({self._list('value', asked.values)})"
+        for number, one in enumerate(asked.conditions):
+            text = one.text.replace("{list}", self._list(f"with_{number}", one.values))
+            self._values += " AND " + text.replace("{more}", self._list(f"more_{number}", one.more))
         self._details = None if asked.details is None else self._list("detail", sorted(asked.details))
         if "cell" in asked.by:
             self._bound |= {"origin": micros(asked.window.origin), "step": asked.step}
@@ -138,7 +163,18 @@ class _Statement:
         found = self._reading.rows(with_tenants + self._sums_sql(), self._bound, tenant="x.tenant_id")
         return [tuple(row) for row in found]
 
-    def _sums_sql(self) -> str:
+    def leading(self, most: int, ranked_by: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return rows like those of :meth:`sums`, and behind each how many there would be without a limit."""
+        if self._is_empty:
+            return []
+        self._bound["most"] = most
+        rank = " + ".join(f"SUM(x.{name})" for name in ranked_by)
+        keys = ", ".join(f"x.{name}" for name in self._asked.by)
+        with_tenants = f"WITH RECURSIVE {_TENANTS} " if self._with_tenants else ""
+        sql = f"{with_tenants}{self._sums_sql(', COUNT(*) OVER ()')} ORDER BY {rank} DESC, {keys} LIMIT :most"
+        return [tuple(row) for row in self._reading.rows(sql, self._bound, tenant="x.tenant_id")]
+
+    def _sums_sql(self, more: str = "") -> str:
         names, facet = self._asked.names, self._asked.facet
         found = self._pieces(facet.widths)
         arms = [
@@ -149,7 +185,7 @@ class _Statement:
         arms += self._others(found, [f"{signed(facet, name)} AS {name}" for name in names], facet.where)
         chosen = ", ".join(f"CAST(SUM(x.{name}) AS BIGINT)" for name in names)
         some = " OR ".join(f"SUM(x.{name}) <> 0" for name in names)
-        return self._grouped(arms, chosen, "", some)
+        return self._grouped(arms, chosen + more, "", some)
 
     def dearest(self, most: int, known: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return rows of value, detail, how many names are folded into the row (0: it is one), and the sums."""
@@ -195,10 +231,11 @@ FROM n GROUP BY 1, 2, {shown}"""
         elif self._each:
             source, tenants = f"seen t CROSS JOIN {table} r", "r.tenant_id = t.id"
         kinds = f"AND r.kind = '{kind}' " if kind else ""
+        values = self._values.format(value="r.value", detail="r.detail")
         return (
             f"SELECT {self._keys('r', 'r.value', 'r.detail', own='r.tenant_id')}, {', '.join(columns)} FROM {source} "
             f"WHERE r.facet = '{self._asked.facet.name}' AND r.minutes = {piece.minutes} {kinds}AND {tenants} "
-            f"AND r.at >= :since_{number} AND r.at < :until_{number}{self._values.format(value='r.value')}"
+            f"AND r.at >= :since_{number} AND r.at < :until_{number}{values}"
         )
 
     def _others(self, found: Sequence[Section], columns: Sequence[str], where: str) -> list[str]:
@@ -206,7 +243,7 @@ FROM n GROUP BY 1, 2, {shown}"""
         facet = self._asked.facet
         own = "d.tenant_id" if self._each or self._ids is not None else "''"
         head = f"SELECT {self._keys('d', facet.value, facet.detail, own=own)}, {', '.join(columns)} FROM "
-        tail = f" WHERE {where}{self._values.format(value=facet.value)}"
+        tail = f" WHERE {where}{self._values.format(value=facet.value, detail=facet.detail)}"
         of = "" if self._ids is None else f" AND {{alias}}.tenant_id IN ({self._ids})"
         arms: list[str] = []
         rolled = [piece for piece in found if piece.minutes != CALLS]
@@ -229,7 +266,9 @@ FROM n GROUP BY 1, 2, {shown}"""
 
     def _grouped(self, arms: Sequence[str], chosen: str, more: str, some: str) -> str:
         keys = ", ".join([*(f"x.{name}" for name in self._asked.by), *([more] if more else [])])
+        shown = f"{keys}, " if keys else ""
+        keys = keys or "x.cell"  # of which there is one: without a group a row of nulls would stand for nothing
         return (
-            f"SELECT {keys}, {chosen} FROM ({' UNION ALL '.join(arms)}) AS x WHERE 1 = 1 {{tenant}} "
+            f"SELECT {shown}{chosen} FROM ({' UNION ALL '.join(arms)}) AS x WHERE 1 = 1 {{tenant}} "
             f"GROUP BY {keys} HAVING {some}"
         )

@@ -147,6 +147,8 @@ _OF_HIT = {
     "answers_saved": "COALESCE(g.saved_nano_usd, 0)",
 }
 """What an answer from the cache adds for the model that once made it."""
+SUMS_OF_ATTEMPTS = frozenset(_OF_ATTEMPT) | frozenset(_OF_HIT)
+"""The sums that are told by model."""
 _OF_FIELD = {"errors": "1", "valid": _flag(ended_valid())}
 
 

@@ -30,7 +30,7 @@ from core.generation import GenerationRequest
 from core.guardrails import Stage
 from core.outlooks import Outlooks
 from core.principals import LOCAL_OPERATOR, USUAL_SCOPES, KeyScope, Permission, Principal, Role
-from core.reports import CallFilter, ChangeFilter, Reports, Window
+from core.reports import CallFilter, ChangeFilter, Query, Reports, Window
 from core.requests import RelayCall
 from core.runtime import Runtime
 from core.settings import Settings
@@ -42,6 +42,7 @@ from tests.grounds import DAY, RATES, Ground, ground, hour, nowhere, rows_of, to
 from tests.rooms import NOBODYS, WITHOUT, questions, questions_of, rooms, takes_principal
 
 WINDOW = Window.last(timedelta(days=7), START)
+BY_TENANT = Query(window=WINDOW, measures=["calls", "p95", "spend"], by=["time", "tenant", "model"])
 MODEL = "openai/gpt-4o-mini"
 BODY = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 
@@ -323,6 +324,8 @@ CASES: dict[str, Case] = {
 READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "overview": (L, lambda on, who, of: on.overview(who, WINDOW, of.tenant.id)),
     "overview all": (L, lambda on, who, of: on.overview(who, WINDOW)),
+    "query": (L, lambda on, who, of: on.query(who, BY_TENANT, of.tenant.id).shown),
+    "query all": (L, lambda on, who, of: on.query(who, BY_TENANT).shown),
     "caught": (L, lambda on, who, of: on.caught(who, WINDOW, of.tenant.id)),
     "caught all": (L, lambda on, who, of: on.caught(who, WINDOW)),
     "troubles": (L, lambda on, who, of: on.troubles(who, of.tenant.id)),

@@ -16,7 +16,7 @@ from core.clock import ManualClock
 from core.errors import NotFound
 from core.flags import Flag
 from core.principals import LOCAL_OPERATOR, Principal, Role
-from core.reports import CallFilter, ChangeFilter, Window
+from core.reports import CallFilter, ChangeFilter, Query, Window
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
@@ -38,6 +38,7 @@ def built(url: str, tenants: int) -> tuple[Runtime, list[Tenant]]:
 
 
 WINDOW = Window.last(timedelta(days=1), START)
+BY_TENANT = Query(window=WINDOW, measures=["calls", "p95"], by=["time", "tenant", "key"], q="-key:nobody", limit=2)
 LATER = START + timedelta(days=1)
 EVERY = CallFilter(starts_at=WINDOW.starts_at, ends_at=WINDOW.ends_at)
 READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
@@ -60,6 +61,7 @@ READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
 
 
 GROWING: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = READS | {
+    "query": lambda on, who, _: on.reports.query(who, BY_TENANT),
     "caught": lambda on, who, _: on.reports.caught(who, WINDOW),
     "route use": lambda on, who, _: on.reports.route_use(who),
     "contrast": lambda on, who, _: on.reports.contrast(who, EVERY, dataclasses.replace(EVERY, outcome="any_error")),

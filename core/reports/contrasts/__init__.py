@@ -21,7 +21,8 @@ from core.reports.contrasts._ranking import Standout as Standout
 from core.reports.contrasts._ranking import Trait as Trait
 from core.reports.contrasts._words import nothing_stands_out, of_how_many, sentence
 from core.reports.reading import Reading
-from core.tables import ApiKey, GenerationRow
+from core.reports.value_names import value_names
+from core.tables import GenerationRow
 
 MOST_COMPARED = 200_000
 """Calls on either side that are counted; of more it is a sample of about so many."""
@@ -145,18 +146,5 @@ def _read(*row: Any) -> Alike:
 
 def _names(reading: Reading, traits: Sequence[Trait]) -> Mapping[Trait, str]:
     """Return what people call tenants, keys, versions and outcomes that have other values."""
-    names: dict[Trait, str] = {}
-    keys = {trait.value for trait in traits if trait.dimension == "key" and trait.value}
-    if keys:
-        ours = select(col(ApiKey.id), col(ApiKey.name), col(ApiKey.prefix)).where(col(ApiKey.id).in_(sorted(keys)))
-        names |= {Trait("key", one): name or prefix for one, name, prefix in reading.ask(ours, ApiKey.tenant_id)}
-    for trait in traits:
-        if trait.value is None:
-            continue
-        if trait.dimension == "tenant":
-            names[trait] = reading.name_of(trait.value)
-        elif trait.dimension == "version":
-            names[trait] = " v".join(trait.value.rsplit("@", 1))
-        elif trait.dimension == "outcome":
-            names[trait] = trait.value.replace("_", " ")
-    return names
+    found = value_names(reading, [(trait.dimension, trait.value) for trait in traits])
+    return {Trait(dimension, value): name for (dimension, value), name in found.items()}

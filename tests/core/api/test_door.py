@@ -320,7 +320,7 @@ def test_a_revoked_key_never_generates(url: str, house: House) -> None:
     calls = len(house.wire.ledger.calls())
     [key] = house.runtime.tenants.keys(LOCAL_OPERATOR, house.tenant)
     house.runtime.tenants.revoke_key(LOCAL_OPERATOR, key.id)
-    for path in ("generate", "schemas", "spend", "calls"):
+    for path in ("generate", "schemas", "spend", "calls", "query"):
         method = "POST" if path == "generate" else "GET"
         refused = httpx2.request(method, f"{url}/v1/{path}", headers=house.headers, timeout=20)
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")

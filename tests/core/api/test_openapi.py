@@ -40,7 +40,7 @@ def test_document(client: TestClient) -> None:
     assert document["security"] == [{"tenant_key": []}, {"tenant_key_header": []}]
     assert document["components"]["securitySchemes"]["tenant_key"]["scheme"] == "bearer"
     assert document["servers"] == [{"url": "/v1"}]
-    ours = {"/generate", "/generations/{generation_id}", "/schemas", "/spend", "/calls"}
+    ours = {"/generate", "/generations/{generation_id}", "/schemas", "/spend", "/calls", "/query"}
     assert set(document["paths"]) == ours | DOORS | MANAGED
     ours |= MANAGED
     for name, path in document["paths"].items():
