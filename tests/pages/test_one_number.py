@@ -27,6 +27,7 @@ from core.cli._figures import usd
 from core.outlooks import Outlooks
 from core.principals import LOCAL_OPERATOR
 from core.reports import CallFilter, Window, csv
+from core.reports.measures import MEASURES
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Tenant
 from pages.kit import formats, shared
 from tests.corridor import ANTHROPIC, OPENAI, Rig, program, question, rig
@@ -194,6 +195,21 @@ def test_api_and_command_line(on: Rig, tenant: Tenant, paid: int, capsys: pytest
         patch.setenv("LOCAL_MODEL", "off")
         assert main(["spend", "show", tenant.name]) == 0
     assert f": {formats.dollars(paid)} for " in capsys.readouterr().out
+
+
+def test_any_figure_is_the_one_of_home(on: Rig, tenant: Tenant, paid: int) -> None:
+    """Whatever is asked for, by whatever calls are told apart: the whole is Home's, and so are the parts together."""
+    key = on.runtime.tenants.create_key(LOCAL_OPERATOR, tenant).secret
+    client = TestClient(create_api(on.runtime), headers={"Authorization": f"Bearer {key}"})
+    window = Window.last(timedelta(days=1), on.runtime.clock.now())
+    totals = on.runtime.reports.overview(LOCAL_OPERATOR, window, tenant.id).totals
+    measures = [name for name, one in MEASURES.items() if one.percent is None]
+    told = client.get("/query", params={"measures": ",".join(measures)}).json()["total"]["figures"]
+    assert told == {name: MEASURES[name].of(totals) for name in measures}
+    for by in ("time", "tenant", "route", "schema", "version", "key", "outcome", "model", "provider", "route,model"):
+        answer = client.get("/query", params={"measures": "spend,discarded" if "," in by else "spend", "by": by}).json()
+        assert answer["total"]["figures"]["spend"] == paid, by
+        assert by == "time" or sum(one["figures"]["spend"] or 0 for one in answer["groups"]) == paid, by
 
 
 @pytest.mark.parametrize(
