@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from core.clock import from_micros, micros
+from core.reports.cells import step_of
 from core.reports.frames import Frame, frame
 from core.reports.overview import Change, changes_in
 from core.reports.reading import Reading
@@ -26,7 +27,7 @@ _NEWEST = """(
     SELECT f.* FROM finding f WHERE f.at >= :starts_at AND f.at < :ends_at {tenant} ORDER BY f.at DESC LIMIT :most
 ) n"""
 _SERIES = f"""
-SELECT (n.at - :origin) / :width AS cell, n.guardrail, COUNT(DISTINCT n.generation_id) AS calls
+SELECT {{cell}} AS cell, n.guardrail, COUNT(DISTINCT n.generation_id) AS calls
 FROM {_NEWEST} GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 our own words, as below
 _TOTALS = f"""
@@ -121,7 +122,8 @@ def caught(reading: Reading, window: Window) -> Caught:
     """Return what was caught in *window* in calls of the tenants that *reading* sees."""
     within = {"starts_at": micros(window.starts_at), "ends_at": micros(window.ends_at)}
     newest = within | {"most": MOST_FINDINGS}
-    cut = {"origin": micros(window.origin), "width": window.cell // timedelta(microseconds=1)}
+    cell, cut = step_of(window, window.cell, "n.at")
+    series = _SERIES.replace("{cell}", cell)
     totals = _rows(reading, _TOTALS, newest)
     is_all = sum(row.places for row in totals) < MOST_FINDINGS
     lines = _rows(reading, _LINES, newest | {"most_lines": MOST_LINES})
@@ -141,7 +143,7 @@ def caught(reading: Reading, window: Window) -> Caught:
         ],
         series=frame(
             ("at", "guardrail", "calls"),
-            ((window.cell_at(row.cell), row.guardrail, row.calls) for row in _rows(reading, _SERIES, newest | cut)),
+            ((window.cell_at(row.cell), row.guardrail, row.calls) for row in _rows(reading, series, newest | cut)),
         ),
         lines=frame(
             (

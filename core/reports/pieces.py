@@ -28,16 +28,32 @@ class Section:
     """-1 where it is outside of the window, in rollups that reach beyond its end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """How a window is cut into steps."""
+
+    step: int
+    origin: int
+    """From where they count."""
+    shifts: Sequence[tuple[int, int]] = ()
+    """From when on how much later the clock on the wall is than at the origin, by which they count."""
+
+    def are_cuts_of(self, minutes: int) -> bool:
+        """Return whether rollups of that width have a cut at each of them."""
+        every = (self.step, self.origin, *(time for shift in self.shifts for time in shift))
+        return not any(time % (minutes * MINUTE) for time in every)
+
+
 def pieces(
-    since: int, until: int, widths: Sequence[int], *, built_from: int, now: int, step: int = 0, origin: int = 0
+    since: int, until: int, widths: Sequence[int], *, built_from: int, now: int, cuts: Cuts | None = None
 ) -> list[Section]:
     """Return what adds up to the window from *since* to *until*.
 
-    *widths* are the rollups that there are, in minutes; those of before *built_from* are not there yet. With a *step*
-    it is cut into cells of that width, from *origin* on. A window that ends *now* is read from rollups to their end:
+    *widths* are the rollups that there are, in minutes; those of before *built_from* are not there yet. With *cuts*
+    it is cut there. A window that ends *now* is read from rollups to their end:
     nothing is there that began later, or little, and that is taken off.
     """
-    usable = sorted((one for one in widths if not step or _cuts(one, step, origin)), reverse=True)
+    usable = sorted((one for one in widths if cuts is None or cuts.are_cuts_of(one)), reverse=True)
     if not usable:
         return [Section(CALLS, since, until)] if since < until else []
     begins = min(until, max(since, _up(built_from, _QUARTER)))
@@ -47,10 +63,6 @@ def pieces(
     ends = _up(until, usable[-1] * MINUTE) if until >= now else until
     found += _cut(begins, ends, usable)
     return [*found, Section(CALLS, until, ends, sign=-1)] if until < ends else found
-
-
-def _cuts(minutes: int, step: int, origin: int) -> bool:
-    return step % (minutes * MINUTE) == 0 and origin % (minutes * MINUTE) == 0
 
 
 def _cut(since: int, until: int, widths: Sequence[int]) -> list[Section]:

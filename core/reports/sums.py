@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from core.clock import micros
+from core.reports.cells import step_of
 from core.reports.measures import CallFigures
-from core.reports.pieces import CALLS, Section, pieces
+from core.reports.pieces import CALLS, Cuts, Section, pieces
 from core.reports.reading import Reading
 from core.reports.windows import Window
 from core.rollups.facets import ALL, Facet
@@ -21,6 +23,7 @@ from core.rollups.sums import NAMES
 
 By = Literal["cell", "tenant_id", "value", "detail"]
 Kind = Literal["duration", "ttft"]
+_MICRO = timedelta(microseconds=1)
 # Each tenant of whom there are calls, by a look per tenant instead of one at each row.
 _TENANTS = """seen(id) AS (
     SELECT MIN(r.tenant_id) FROM rollup r WHERE r.facet = 'all' AND r.minutes = 1440 AND r.tenant_id > ''
@@ -128,8 +131,10 @@ class _Statement:
             text = one.text.replace("{list}", self._list(f"with_{number}", one.values))
             self._values += " AND " + text.replace("{more}", self._list(f"more_{number}", one.more))
         self._details = None if asked.details is None else self._list("detail", sorted(asked.details))
+        self._cell, bound = "0", dict[str, int]()
         if "cell" in asked.by:
-            self._bound |= {"origin": micros(asked.window.origin), "step": asked.step}
+            self._cell, bound = step_of(asked.window, asked.step * _MICRO, "{alias}.at")
+        self._bound |= bound
 
     def _list(self, name: str, several: Sequence[str]) -> str:
         bound = {f"{name}_{place}": one for place, one in enumerate(several)}
@@ -144,8 +149,13 @@ class _Statement:
             widths,
             built_from=self._reading.rolled_from,
             now=self._now,
-            **({"step": step, "origin": micros(window.origin)} if "cell" in self._asked.by else {}),
+            cuts=Cuts(step, micros(window.origin), self._shifts) if "cell" in self._asked.by else None,
         )
+
+    @property
+    def _shifts(self) -> Sequence[tuple[int, int]]:
+        shifts = self._asked.window.shifts(self._asked.step * _MICRO)
+        return [(micros(since), shift // _MICRO) for since, shift in shifts]
 
     @property
     def _is_empty(self) -> bool:
@@ -259,9 +269,9 @@ FROM n GROUP BY 1, 2, {shown}"""
         return arms
 
     def _keys(self, alias: str, value: str, detail: str, *, own: str) -> str:
-        cell = f"({alias}.at - :origin) / :step" if "cell" in self._asked.by else "0"
         if self._details is not None:
             detail = f"CASE WHEN {detail} IN ({self._details}) THEN {detail} ELSE '' END"
+        cell = self._cell.replace("{alias}", alias)
         return f"{cell} AS cell, {own} AS tenant_id, {value} AS value, {detail} AS detail"
 
     def _grouped(self, arms: Sequence[str], chosen: str, more: str, some: str) -> str:

@@ -75,7 +75,7 @@ def _heat(view: View) -> None:
     if "pick" in found:
         picked, window = charts.cell_of(found["pick"]), view.overview.window
         begins = EPOCH + timedelta(seconds=picked.begins)
-        cell = ranges.parameters(Range(span=(begins, begins + window.cell)), window.zone)
+        cell = ranges.parameters(Range(span=(begins, window.cell_end(begins))), window.zone)
         view.open_calls(tenant=picked.tenant, outcome="Any error", **cell)
 
 

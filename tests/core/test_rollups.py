@@ -202,7 +202,7 @@ def test_any_window_is_read_from_rollups_as_from_calls(store: Store, seed: int) 
     questions: list[tuple[TenantScope, SumQuestion, int]] = []
     for facet, by in FACETED:
         ends = sorted(DAY + timedelta(seconds=world.chance.randrange(2 * 86_400)) for _ in range(2))
-        window = Window.of(*ends)
+        window = Window.of(*ends, world.one_of(("UTC", "Europe/Berlin", "Asia/Kathmandu")))
         step = world.one_of((7, 15, 60, 180, 1440)) * 60_000_000
         scope = world.one_of((EVERYWHERE, TenantScope(frozenset({"acme", "nobody"}))))
         question = SumQuestion(window=window, facet=facet, by=by, step=step)

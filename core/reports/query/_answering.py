@@ -132,8 +132,8 @@ def answered(reading: Reading, query: Query, as_of: datetime) -> QueryAnswer:
     asking.refuse_if_too_many()
     groups, others, count, total = asking.all()
     cells = query.cells if TIME in query.by else 0
-    times = [query.window.origin + number * query.cell for number in range(cells)]
-    is_filling = cells > 0 and times[-1] + query.cell > as_of
+    times = [query.window.step_at(number, query.cell) for number in range(cells)]
+    is_filling = cells > 0 and query.window.step_at(cells, query.cell) > as_of
     return QueryAnswer(
         query=query,
         as_of=as_of,

@@ -102,7 +102,7 @@ class Query:
     @property
     def cells(self) -> int:
         """How many cells the window touches."""
-        return -((self.window.origin - self.window.ends_at) // self.cell)
+        return self.window.steps(self.cell)
 
 
 def _of(what: str, names: Sequence[str], known: Sequence[str]) -> None:
