@@ -14,7 +14,7 @@ from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
-from pages.kit.page import Visit
+from pages.kit.page import Visit, name_tab
 
 _AS_IT_CAME = ("invalid", "unchecked")
 """Outcomes of calls that were relayed: their callers got the answer as it is."""
@@ -43,6 +43,8 @@ def draw(visit: Visit, call_id: str) -> None:
         with layout.empty("No such call", plain(error.message), icon=":material/search_off:"):
             st.button("See all calls", key="leave", on_click=_leave)
         return
+    for what in (call.schema or "no schema", call.tenant, outcomes.word(call.outcome)):
+        name_tab(visit, what)
     _head(call)
     _chain(call)
     left, right = st.columns([8, 5], gap="small")

@@ -12,7 +12,7 @@ from pages.changes import words
 from pages.kit import address, formats, layout, links, zones
 from pages.kit.frames import pd, table
 from pages.kit.markup import plain
-from pages.kit.page import Visit, flash, refusals
+from pages.kit.page import Visit, flash, name_tab, refusals
 from pages.kit.reasons import reason
 
 
@@ -22,6 +22,7 @@ def draw(visit: Visit, change_id: str) -> None:
         st.button("All changes", icon=":material/arrow_back:", key="back", on_click=_back)
     shown = visit.runtime.changes.preview(visit.principal, change_id)
     change = shown.change
+    name_tab(visit, f"{change.kind} {change.subject}".strip())
     with layout.card(plain(zones.retold(change.summary)), key="change_card", stretch=False):
         layout.facts(_facts(change), key="change_facts")
         link: Any = change.after["link"] if change.action == "change.note" and change.after else None

@@ -64,7 +64,7 @@ def _picture(found: Caught) -> Picture:
     frame["shown"] = [formats.plural(int(value), "call") for value in frame["value"]]
     zone = found.window.zone
     return Picture.of(
-        marks.with_marks(charts.ranged(frame, found.window), found.changes, zone),
+        marks.with_marks(charts.ranged(frame, found.window), found.changes, zone, within=found.window),
         charts.bars_spec(charts.shown_days(found.window), names, (), "~s", is_counted=True),
         alt=f"Calls with findings over time, stacked by guardrail; {ordered[0]} found something in most",
     )

@@ -43,7 +43,7 @@ _FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for 
 _DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
 _STEEP = 8
 """From this ratio of the slowest bucket to the middle one on, latency is drawn on a logarithmic scale."""
-UTC_SCALE = alt.Scale(type="utc")
+UTC_SCALE = alt.Scale(type="utc", nice=False)
 PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
 RULED: dict[str, Any] = PLAIN | {"grid": True}
 _SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : datum.value + ' ms'"
@@ -111,13 +111,13 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
     )
     layers = [
         base.transform_filter("datum.part == 'before'")
-        .mark_line(strokeWidth=1.4, strokeDash=[2, 3], opacity=0.55, interpolate="monotone")
+        .mark_line(strokeWidth=1.4, strokeDash=[2, 3], opacity=0.55)
         .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'all'")
-        .mark_line(strokeWidth=1.5, opacity=0.38, interpolate="monotone")
+        .mark_line(strokeWidth=1.5, opacity=0.38)
         .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'sure'")
-        .mark_line(strokeWidth=2.2, interpolate="monotone")
+        .mark_line(strokeWidth=2.2)
         .encode(x=time_axis(days), y=y, color=colour),
         base.transform_filter("datum.part == 'alone'")
         .mark_point(filled=True, size=22, opacity=0.6, aria=False)
@@ -139,6 +139,11 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
     ]
     # the wide, unseen rules lie under the change marks, so that both can be pointed at
     return spec(alt.layer(*layers, *marks.layers(time_axis(days))))
+
+
+def _marked(frame: Frame, overview: Overview) -> Frame:
+    window = overview.window
+    return marks.with_marks(frame, overview.changes, window.zone, within=window)
 
 
 def latency_scale(overview: Overview) -> Literal["linear", "log"]:
@@ -173,7 +178,7 @@ def latency(overview: Overview) -> Picture:
     peak = "" if worst is None else f"; p95 peaks at {formats.millis(worst['p95'])} around "
     peak += "" if worst is None else formats.moment(worst["at"], zone)
     return Picture.of(
-        marks.with_marks(pd.concat(parts, ignore_index=True), overview.changes, zone),
+        _marked(pd.concat(parts, ignore_index=True), overview),
         _latency_spec(shown_days(overview.window), latency_scale(overview)),
         alt=f"Median, 95th and 99th percentile of latency over time{peak}",
     )
@@ -245,7 +250,7 @@ def spend(overview: Overview) -> Picture:
     frame = stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
     return Picture.of(
-        marks.with_marks(ranged(frame, overview.window), overview.changes, overview.window.zone),
+        _marked(ranged(frame, overview.window), overview),
         bars_spec(shown_days(overview.window), names, (), "$,~f"),
         alt=f"Spend over time, stacked by tenant{f'; {order[0]} spends most' if order else ''}",
     )
@@ -261,7 +266,7 @@ def outcomes(overview: Overview) -> Picture:
     frame["shown"] = [formats.plural(int(value), "call") for value in frame["value"]]
     totals = overview.totals
     return Picture.of(
-        marks.with_marks(ranged(frame, overview.window), overview.changes, overview.window.zone),
+        _marked(ranged(frame, overview.window), overview),
         bars_spec(shown_days(overview.window), names, tuple(FAMILIES[name][0] for name in names), "~s"),
         alt=f"Calls over time by outcome: {totals.valid} valid, {totals.errors} errors, {totals.blocked} blocked",
     )
@@ -322,7 +327,7 @@ def heat(overview: Overview) -> Picture:
         f"{formats.percent(worst['error_rate'])} of {worst['ended']} calls"
     )
     return Picture.of(
-        marks.with_marks(frame, overview.changes, overview.window.zone),
+        _marked(frame, overview),
         _heat_spec(shown_days(overview.window), names),
         alt=f"Error rate by tenant over time{where}",
     )

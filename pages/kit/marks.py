@@ -4,7 +4,7 @@ A chart that is to have them draws its own rows where :data:`NO_MARK` holds, put
 :func:`with_marks` behind its rows::
 
     layered = alt.layer(bars.transform_filter(marks.NO_MARK), *marks.layers(days))
-    shown = marks.with_marks(frame, overview.changes, zone)
+    shown = marks.with_marks(frame, overview.changes, zone, within=overview.window)
     …
     marks.follow(picture.draw(key="spend_chart", picks=marks.PICKED), here)
 """
@@ -20,7 +20,7 @@ import altair as alt
 import streamlit as st
 
 from core.clock import EPOCH, iso
-from core.reports import wall
+from core.reports import Window, wall
 from pages.kit import formats, zones
 from pages.kit.frames import Frame, pd
 
@@ -28,7 +28,8 @@ NEUTRAL = "#7F8C94"
 PICKED = "mark"
 """The chart's parameter that holds the mark which was clicked."""
 NO_MARK = "datum.what == null"
-_MARK = "datum.what != null"
+_MARK = "datum.what != null && datum.edge == null"
+_EDGE = "datum.edge != null"
 _MOST_LINKED = 6
 _MINUTE = 60
 
@@ -48,7 +49,10 @@ class Marked(Protocol):
 
 
 def layers(x: alt.X) -> list[alt.Chart]:
-    """Return a line and a triangle for each mark, along the axis *x*, to be put on top of what a chart shows."""
+    """Return a line and a triangle for each mark, along the axis *x*, to be put on top of what a chart shows.
+
+    And what nobody sees, at both ends of the window: an axis reaches over all of it, whenever there were calls.
+    """
     base = alt.Chart(pd.DataFrame()).transform_filter(_MARK)
     told = [alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]
     return [
@@ -58,13 +62,21 @@ def layers(x: alt.X) -> list[alt.Chart]:
         )
         .encode(x=x, y=alt.value(0), tooltip=told)
         .add_params(alt.selection_point(name=PICKED, fields=["begins"], on="click", empty=False)),
+        alt.Chart(pd.DataFrame()).transform_filter(_EDGE).mark_point(opacity=0, aria=False).encode(x=x, y=alt.value(0)),
     ]
 
 
-def with_marks(frame: Frame, changes: Sequence[Marked], zone: str) -> Frame:
-    """Return the rows of a chart whose axis is in *zone* and, behind them, one for each change."""
+def with_marks(frame: Frame, changes: Sequence[Marked], zone: str, *, within: Window | None = None) -> Frame:
+    """Return the rows of a chart whose axis is in *zone* and, behind them, one for each change.
+
+    And two for the ends of what it is *within*.
+    """
+    if within is not None:
+        ends = [(wall(at, zone), "", True) for at in (within.cell_at(0), within.cell_at(within.cells))]
+        edges = pd.DataFrame(ends, columns=["at", "what", "edge"])
+        frame = pd.concat([frame.assign(what=None, edge=None), edges], ignore_index=True)
     if not changes:
-        return frame.assign(what=None)
+        return frame if within is not None else frame.assign(what=None)
     told = zones.shown(zone)
     rows = [
         (_begins(one), wall(one.at, zone), formats.moment(one.at, told), zones.retold_in(one.summary, told))

@@ -14,7 +14,7 @@ from pages.kit import formats, layout, zones
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
-from pages.kit.page import Visit, refusals
+from pages.kit.page import Visit, name_tab, refusals
 from pages.kit.tiles import Tile
 from pages.kit.tiles import draw as draw_tiles
 from pages.providers import listing, trial
@@ -42,6 +42,7 @@ def choose(lines: Sequence[ProviderLine]) -> ProviderLine:
 
 def draw(visit: Visit, line: ProviderLine) -> None:
     """Draw everything that is known of it."""
+    name_tab(visit, line.name)
     with layout.card(f"{plain(line.name)} {badges(line)}", key="one", stretch=False):
         _figures(visit, line)
         left, right = st.columns([7, 5], gap="medium")

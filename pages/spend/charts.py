@@ -39,7 +39,7 @@ def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -
     frame = charts.stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
     return chart(
-        marks.with_marks(charts.ranged(frame, found.window), changes, found.window.zone),
+        marks.with_marks(charts.ranged(frame, found.window), changes, found.window.zone, within=found.window),
         charts.bars_spec(charts.shown_days(found.window), names, colours, "$,~f"),
         alt=f"Spend over time, stacked by {kind}: {formats.dollars(found.total.spend)} in all",
         key="over_time_chart",
@@ -101,14 +101,12 @@ def _course_spec() -> dict[str, Any]:
     colour = "#2A93A8"
     layers = [
         base.transform_filter("datum.part == 'interval'")
-        .mark_area(opacity=0.22, color=colour, interpolate="monotone")
+        .mark_area(opacity=0.22, color=colour)
         .encode(x=x, y=y, y2="high:Q"),
         base.transform_filter("datum.part == 'middle'")
-        .mark_line(strokeWidth=2, strokeDash=[5, 4], color=colour, interpolate="monotone")
+        .mark_line(strokeWidth=2, strokeDash=[5, 4], color=colour)
         .encode(x=x, y=y),
-        base.transform_filter("datum.part == 'spent'")
-        .mark_line(strokeWidth=2.4, color=colour, interpolate="monotone")
-        .encode(x=x, y=y),
+        base.transform_filter("datum.part == 'spent'").mark_line(strokeWidth=2.4, color=colour).encode(x=x, y=y),
         base.transform_filter("datum.part == 'limit'")
         .mark_rule(strokeWidth=1.6, strokeDash=[2, 3], color="#CC7A1E")
         .encode(y=y, tooltip=[alt.Tooltip("kind:N", title=" "), alt.Tooltip("shown:N", title="Limit")]),

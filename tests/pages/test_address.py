@@ -109,6 +109,7 @@ def test_old_links_go_on_working(open_page: Open, name: str, old: dict[str, str]
         ),
         ("calls", {"tenant": "Borealis"}, "Calls · Borealis"),
         ("schemas", {"schema": "invoice"}, "Schema · invoice"),
+        ("providers", {"provider": "openai"}, "Providers · openai"),
     ],
 )
 def test_the_tab_names_what_is_open(
