@@ -43,6 +43,7 @@ from core.reasks import Reasks
 from core.record import Backlog, Recorder, Recovery
 from core.relays import RelayCorridor
 from core.repricing import Repricings
+from core.rollups import RollupProofs
 from core.routes import DEFAULT, Routes
 from core.saved_views import SavedViews
 from core.schemas import Schemas
@@ -89,6 +90,7 @@ class Runtime:
     erasures: Erasures
     seals: Seals
     trail: Trail
+    rollups: RollupProofs
     shared: Shared
     limits: Limits
     admission: Admission
@@ -241,11 +243,8 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     )
     rule, local_model = Rule.of_settings(settings), LocalModel(settings, clock)
     breakers = Breakers(clock, partial(tell, store, clock, rule), rule=rule, shared=shared)
-    makers: dict[str, Callable[[], Provider]] = {
-        name: partial(load_provider, name, settings, cards)
-        for name in settings.remote_providers
-        if settings.has_provider(name)
-    }
+    asked = filter(settings.has_provider, settings.remote_providers)
+    makers: dict[str, Callable[[], Provider]] = {one: partial(load_provider, one, settings, cards) for one in asked}
     if settings.runs_local_model:
         makers["local"] = partial(_local, local_model)
     providers = LazyProviders(makers)
@@ -269,6 +268,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         erasures=erasures,
         seals=seals,
         trail=trail,
+        rollups=RollupProofs(store, clock),
         shared=shared,
         limits=limits,
         admission=Admission(

@@ -302,7 +302,7 @@ class Metrics:
         )
         self.verifications = Counter(
             "proctor_verifications",
-            "How often this process verified the books, by what it found: ok or different.",
+            "How often this process verified books, trail or sums, by what it found.",
             ["result"],
             registry=self.registry,
         )

@@ -62,6 +62,7 @@ WITHOUT: Mapping[str, str] = {
     "seals.remaining": "doctor's: how many rows there are, and of no tenant a word",
     "seals.reseal": "a chore",
     "journal.reseal": "a part of it",
+    "rollups.mend": "a chore: it puts right what somebody asked for",
     "erasures.follow_up": "another: it carries out what was decided",
     "erasures.follow_up_all": "the same",
     "limits.admitted": "the corridor's third room; the quotas are the caller's own, from the policy",

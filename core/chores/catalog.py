@@ -18,7 +18,7 @@ from core.principals import SYSTEM
 from core.provider_checks import ProviderChecks
 from core.record import HEARTBEAT_EVERY, Backlog, Recovery
 from core.retention import Retention
-from core.rollups import Building, Folding
+from core.rollups import Building, Folding, RollupProofs
 from core.seals import Seals
 from core.shared import Shared
 from core.store import Store
@@ -50,6 +50,7 @@ def catalog(
     seals: Seals,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
+    building, rollups = Building(store, clock), RollupProofs(store, clock)
 
     def verify() -> None:
         recovery.run()  # so that what the dead hold is not counted as held
@@ -68,6 +69,16 @@ def catalog(
                 f"The audit trail is not what was written, from entry {chain.broken_at} on. Keep the database as it "
                 "is; 'proctor verify' says what is wrong, and with --against holds an export against it.",
             )
+
+    def prove_rollups() -> None:
+        found = rollups.verify(SYSTEM, whole=False)
+        metrics.verifications.labels("ok" if found.ok else "rollups").inc()
+        if not found.ok:
+            log().error("rollups_differ", days=[f"{one.day:%Y-%m-%d}" for one in found.differing])
+
+    def sum_up_the_past() -> None:
+        building.run()
+        rollups.mend()
 
     def recover() -> None:
         if lost := recovery.run():
@@ -187,9 +198,17 @@ def catalog(
             name="rollups of the past",
             every=timedelta(minutes=1),
             one_process=True,
-            does="Sums up the calls of before there were such sums, and does nothing once that is done.",
-            otherwise="Figures of before take as long as there are calls in them.",
-            run=Building(store, clock).run,
+            does="Sums up the calls of before there were such sums, and anew the days that 'verify --rebuild' found.",
+            otherwise="Figures of before take as long as there are calls in them; a day that differs still does.",
+            run=sum_up_the_past,
+        ),
+        Chore(
+            name="rollup proof",
+            every=timedelta(days=1),
+            one_process=True,
+            does="Proves the sums of a recent day and of an older one against their calls, each chosen by chance.",
+            otherwise="Sums that differ from their calls would not be noticed; 'proctor verify' looks at once.",
+            run=prove_rollups,
         ),
         Chore(
             name="claims",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from core.audit import ChainFinding
     from core.budgets import BudgetState
+    from core.rollups import RollupFinding
     from core.runtime import Runtime
     from core.tables import Tenant
 
@@ -248,14 +249,15 @@ def _document(state: BudgetState) -> dict[str, Any]:
 @command(proctor, "verify")
 @click.option("--new", "only_new", is_flag=True, help="Look only at what is new since the last run, as servers do.")
 @click.option("--anew", is_flag=True, help="Prove everything afresh: take closed history as it is now.")
+@click.option("--rebuild", is_flag=True, help="Have the sums of days that differ made anew, in the background.")
 @click.option(
     "--against",
     metavar="EXPORT",
     type=click.File("rb"),
     help="Say also whether the audit trail still leads through the head of this export.",
 )
-def verify(runtime: Runtime, *, only_new: bool, anew: bool, against: BinaryIO | None) -> Output:
-    """Recompute every balance, and follow the audit trail; the exit code is 1 where anything differs."""
+def verify(runtime: Runtime, *, only_new: bool, anew: bool, rebuild: bool, against: BinaryIO | None) -> Output:
+    """Recompute every balance and every sum of calls, and follow the audit trail; exit code 1 if anything differs."""
     from core.audit import exported_head  # noqa: PLC0415
 
     head = None if against is None else exported_head(against)
@@ -269,11 +271,33 @@ def verify(runtime: Runtime, *, only_new: bool, anew: bool, against: BinaryIO | 
         if found.difference_nano_usd
         else "Charges are missing, attempts have no call, or closed history was changed. Keep the database as it is."
     )
+    sums = runtime.rollups.verify(OPERATOR, whole=not only_new)
+    asked = runtime.rollups.rebuild(OPERATOR) if rebuild else 0
     return Output(
-        found.model_dump(exclude={"id", "series"}) | {"audit": _chain_document(chain)},
-        f"{verdict} {usd(found.held_nano_usd)} is held now.\n{_chain_sentence(chain)}",
-        exit_code=DONE if found.ok and chain.ok else REFUSED,
+        found.model_dump(exclude={"id", "series"})
+        | {"rollups": _sums_document(sums, asked), "audit": _chain_document(chain)},
+        f"{verdict} {usd(found.held_nano_usd)} is held now.\n{_sums_sentence(sums, asked)}\n{_chain_sentence(chain)}",
+        exit_code=DONE if found.ok and sums.ok and chain.ok else REFUSED,
     )
+
+
+def _sums_document(sums: RollupFinding, asked: int) -> dict[str, Any]:
+    return {
+        "ok": sums.ok,
+        "days": sums.days,
+        "built_from": sums.built_from,
+        "differing": [{"day": one.day, "told": one.told} for one in sums.differing],
+        "rebuilding": asked,
+        "sentence": sums.sentence,
+    }
+
+
+def _sums_sentence(sums: RollupFinding, asked: int) -> str:
+    if sums.ok:
+        return sums.sentence
+    if asked:
+        return f"{sums.sentence} They are made anew within minutes while Proctor runs; then verify again."
+    return f"{sums.sentence} With --rebuild they are made anew from the calls, in the background."
 
 
 def _chain_document(chain: ChainFinding) -> dict[str, Any]:

@@ -113,6 +113,7 @@ PANELS: Sequence[PagePanel] = (
     PagePanel("Spend", "backtests, all tenants", lambda on: on.reports.backtests(on.principal)),
     PagePanel("Spend", "backtests, biggest tenant", lambda on: on.reports.backtests(on.principal, on.tenant_id)),
     PagePanel("Spend", "verified", lambda on: on.reports.verified(on.principal)),
+    PagePanel("Spend", "proven", lambda on: on.reports.proven(on.principal)),
     PagePanel("Statement", "this month", lambda on: on.reports.statement(on.principal, on.tenant_id)),
     PagePanel(
         "Statement",

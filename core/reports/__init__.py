@@ -78,6 +78,9 @@ from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
 from core.reports.preview import spend_histories
+from core.reports.proven import DifferingDay as DifferingDay
+from core.reports.proven import RollupsProven as RollupsProven
+from core.reports.proven import proven
 from core.reports.providers import ProviderDay as ProviderDay
 from core.reports.providers import ProviderFigures as ProviderFigures
 from core.reports.providers import provider_day
@@ -257,6 +260,11 @@ class Reports:
         """Return the last run of ``verify``, which is about all tenants; ``None`` if it was never run."""
         with self._reading(principal) as now:
             return verified(now)
+
+    def proven(self, principal: Principal) -> RollupsProven | None:
+        """Return how the sums that figures are read from stood when they were proven last; ``None`` as above."""
+        with self._reading(principal) as now:
+            return proven(now)
 
     def latest_call_at(self, principal: Principal, tenant_id: str | None = None) -> datetime | None:
         """Return when the latest call of the tenant, or of any, began; ``None`` if there never was one."""

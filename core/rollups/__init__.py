@@ -3,7 +3,8 @@
 Whoever writes or corrects a call appends what came and what went (``deltas``), by the one definition of every sum
 (``facts``); a chore folds that into sums by facet, tenant and stretch of time (``folding``); whoever reads adds both
 up, so that rollups and calls agree at every moment. Of calls from before there were rollups they are built in the
-background (``building``); what they hold is proven against the calls themselves (``proof``).
+background (``building``); what they hold is proven against the calls themselves (``proof``, ``proofs``), and put right
+where it differs (``mending``).
 """
 
 from core.rollups.building import Building as Building
@@ -11,3 +12,5 @@ from core.rollups.deltas import Deltas as Deltas
 from core.rollups.folding import Folding as Folding
 from core.rollups.proof import Mismatch as Mismatch
 from core.rollups.proof import mismatches as mismatches
+from core.rollups.proofs import RollupFinding as RollupFinding
+from core.rollups.proofs import RollupProofs as RollupProofs

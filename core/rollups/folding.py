@@ -106,7 +106,7 @@ def _slot_upserts(source: str) -> list[str]:
     return made
 
 
-_EMPTIED = ("DELETE FROM rollup WHERE n = 0", "DELETE FROM rollup_slot WHERE n = 0")
+EMPTIED = ("DELETE FROM rollup WHERE n = 0", "DELETE FROM rollup_slot WHERE n = 0")
 """What all that came went from again leaves no row of zeros behind."""
 _TEMPORARY = (
     f"CREATE TEMP TABLE IF NOT EXISTS folding AS {expanded('(SELECT * FROM rollup_delta LIMIT 0)')}",
@@ -172,6 +172,6 @@ class Folding:
         else:
             cursor.execute(self._whole, {"most": AT_ONCE})
             (count,) = cursor.fetchone()
-        for sql in _EMPTIED:
+        for sql in EMPTIED:
             cursor.execute(sql)
         return int(count)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from core.clock import from_micros, micros
 from core.rollups.facets import WIDTHS, kept_by
@@ -62,7 +62,7 @@ SELECT facet, tenant_id, at, value, detail, {added(("n", *NAMES))} FROM (
     SELECT facet, tenant_id, at, value, detail, {_ALL} FROM rollup
     WHERE minutes = {width} AND at >= :since AND at < :until
     UNION ALL {_scopes(width, _ALL)}
-) AS both_sides GROUP BY 1, 2, 3, 4, 5 HAVING {differs} ORDER BY 3, 1, 2 LIMIT {MOST_TOLD}"""
+) AS both_sides GROUP BY 1, 2, 3, 4, 5 HAVING {differs} ORDER BY 3, 1, 2 LIMIT :most"""
 
 
 def _of_slots(width: int) -> str:
@@ -72,26 +72,39 @@ SELECT facet, tenant_id, at, value, detail, kind, slot, {added(("n",))} FROM (
     SELECT facet, tenant_id, at, value, detail, kind, slot, n FROM rollup_slot
     WHERE minutes = {width} AND at >= :since AND at < :until
     UNION ALL {_scopes(width, f"kind, {slot} AS slot, n", slots=True)}
-) AS both_sides GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING SUM(n) <> 0 ORDER BY 3, 1, 2 LIMIT {MOST_TOLD}"""
+) AS both_sides GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING SUM(n) <> 0 ORDER BY 3, 1, 2 LIMIT :most"""
+
+
+def sums_off(store: Store, connection: Connection, day: datetime, width: int, most: int) -> list[tuple[Any, ...]]:
+    """Return the rows of one UTC day and width whose sums are off: the key, then by how much each is too high."""
+    return [tuple(row) for row in connection.exec_driver_sql(store.prepare(_of_sums(width)), _bound(day, most))]
+
+
+def slots_off(store: Store, connection: Connection, day: datetime, width: int, most: int) -> list[tuple[Any, ...]]:
+    """Return the rows of histograms that are off: the key, kind and slot, then by how much it is too high."""
+    return [tuple(row) for row in connection.exec_driver_sql(store.prepare(_of_slots(width)), _bound(day, most))]
 
 
 def mismatches(store: Store, connection: Connection, day: datetime) -> list[Mismatch]:
     """Return where the rollups of one UTC day differ from its calls, in one look; at most twenty of each width."""
-    bound = {"since": micros(day), "until": micros(day + _DAY)}
     found: list[Mismatch] = []
     for width in WIDTHS:
-        for row in connection.exec_driver_sql(store.prepare(_of_sums(width)), bound):
+        for row in sums_off(store, connection, day, width, MOST_TOLD):
             what, by = next((name, by) for name, by in zip(("n", *NAMES), row[5:], strict=True) if by)
             found.append(_difference(width, row, what, by))
         found += [
             _difference(width, row, f"{row[5]} in slot {row[6]}", row[7])
-            for row in connection.exec_driver_sql(store.prepare(_of_slots(width)), bound)
+            for row in slots_off(store, connection, day, width, MOST_TOLD)
         ]
     return found
 
 
-def _difference(width: int, row: Row[Any], what: str, by: int) -> Mismatch:
-    facet, tenant_id, at, value, detail, *_ = tuple[Any, ...](row)
+def _bound(day: datetime, most: int) -> dict[str, int]:
+    return {"since": micros(day), "until": micros(day + _DAY), "most": most}
+
+
+def _difference(width: int, row: tuple[Any, ...], what: str, by: int) -> Mismatch:
+    facet, tenant_id, at, value, detail, *_ = row
     return Mismatch(
         facet=facet,
         minutes=width,

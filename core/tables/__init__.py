@@ -58,6 +58,7 @@ from core.tables._people import PersonSession as PersonSession
 from core.tables._people import SavedView as SavedView
 from core.tables._rollups import Rollup as Rollup
 from core.tables._rollups import RollupDelta as RollupDelta
+from core.tables._rollups import RollupProof as RollupProof
 from core.tables._rollups import RollupSlot as RollupSlot
 from core.tables._rollups import RollupState as RollupState
 from core.tables._rollups import RollupSums as RollupSums

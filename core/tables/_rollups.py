@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Index, Integer
 from sqlalchemy import text as sql_text
 from sqlmodel import Field
 
-from core.tables._columns import Row, utc
+from core.tables._columns import Row, json, utc
 
 
 def _sum() -> Any:
@@ -136,3 +136,19 @@ class RollupState(Row, table=True):
     id: int = Field(primary_key=True)
     built_from: datetime = utc()
     """Calls that began at this time or later are in the rollups; of those before it they know nothing yet."""
+
+
+class RollupProof(Row, table=True):
+    """How the rollups of one UTC day stood against its calls when that was last proven."""
+
+    day: datetime = utc(primary_key=True)
+    at: datetime = utc()
+    """When it was proven."""
+    differing: int
+    """How many rows were off, of each width at most so many as are counted."""
+    told: list[str] = json()
+    """Some of what was off, as sentences without anybody's words."""
+    by: str = ""
+    """Who had it proven last; empty for the chore alone."""
+    rebuild_asked_at: datetime | None = utc(default=None)
+    """When somebody asked that it be put right; ``None`` once it is."""

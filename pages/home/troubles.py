@@ -39,6 +39,7 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
     everybodys = [
         *of_network(visit),
         *of_books(visit),
+        *of_sums(visit),
         *of_rejections(visit, tenant_id),
         *of_redis(visit),
         *of_chores(visit),
@@ -77,6 +78,21 @@ def of_books(visit: Visit) -> list[Notice]:
     what = f"attempts, ledger and accounts differ by {amount}" if last.difference_nano_usd else "something is missing"
     follows = f"Verified {formats.ago(last.at, visit.now)}. Keep the database as it is and report it."
     return [Notice(f"The books do not add up: {what}", _told(follows), Destination("spend", {}))]
+
+
+def of_sums(visit: Visit) -> list[Notice]:
+    """Say so while the sums of some days are not what their calls add up to."""
+    found = visit.runtime.reports.proven(visit.principal)
+    if found is None or not found.differs:
+        return []
+    first = found.differing[0]
+    days = f"of {first.day:%Y-%m-%d}" if found.differs == 1 else f"of {found.differs} days"
+    follows = "Figures that pages show of them may be wrong; calls, ledger and budgets are not touched by it."
+    if all(one.rebuild_asked_at for one in found.differing):
+        follows += " They are being made anew from the calls."
+    else:
+        follows += " 'proctor verify' says what differs, and with --rebuild has them made anew from the calls."
+    return [Notice(f"Sums {days} are not what the calls add up to", _told(follows), Destination("spend", {}))]
 
 
 def of_rejections(visit: Visit, tenant_id: str | None) -> list[Notice]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from core.reports import Backtest, ChangeFilter, Forecast, RecordedChange, Spend, Verified, Window
+from core.reports import Backtest, ChangeFilter, Forecast, RecordedChange, RollupsProven, Spend, Verified, Window
 from core.reports.ranges import Range
 from core.tenants import Permission, Tenant
 from pages.kit import zones
@@ -28,6 +28,7 @@ class Figures:
     forecasts: Sequence[Forecast]
     backtests: Sequence[Backtest]
     verified: Verified | None
+    proven: RollupsProven | None
     changes: Sequence[RecordedChange]
     """The newest of the window, for the marks of its chart."""
     of_late: Sequence[RecordedChange]
@@ -56,6 +57,7 @@ def figures(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -
         forecasts=reports.forecasts(visit.principal, tenant_id),
         backtests=reports.backtests(visit.principal, tenant_id),
         verified=reports.verified(visit.principal),
+        proven=reports.proven(visit.principal),
         changes=_changes(visit, window, tenant_id) if sees_changes else (),
         of_late=_changes(visit, Window.of(now - _MONTH, now), tenant_id) if sees_changes else (),
         tenant=tenant,

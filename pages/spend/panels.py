@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast
+from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast, RollupsProven
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.kit import formats, layout, marks, ranges, zones
@@ -209,8 +209,23 @@ def books(found: Figures) -> None:
             )
         if last is not None:
             st.caption(f"{_money(last.held_nano_usd)} was reserved for calls in flight. Run by {plain(last.by)}.")
+        _sums(found.proven)
         query = {"tenant": found.tenant.name} if found.tenant else {}
         st.page_link("statement/page.py", label="Monthly statements", icon=":material/description:", query_params=query)
+
+
+def _sums(proven: RollupsProven | None) -> None:
+    """Say whether the sums that figures are read from are what the calls add up to."""
+    if proven is None:
+        return
+    if not proven.differs:
+        st.caption(f"Sums of {formats.plural(proven.days, 'day')} agree with the calls, {zones.told(proven.at)}.")
+        return
+    told = "; ".join(f"{one.day:%Y-%m-%d} {one.told[0]}" for one in proven.differing[:3])
+    st.markdown(
+        f":red-badge[:material/error: Sums differ] on {formats.plural(proven.differs, 'day')}: {plain(told)}. "
+        "Run `proctor verify --rebuild` on the server."
+    )
 
 
 def draw(found: Figures, chosen: Range) -> None:

@@ -46,6 +46,7 @@ from core.tables import (
     Payload,
     Process,
     Reservation,
+    RollupProof,
     RollupState,
     Row,
     StoredObject,
@@ -304,6 +305,12 @@ def a_call_from_before_rollups(runtime: Runtime) -> Callable[[], bool]:
     return lambda: runtime.store.read_one(runtime.store.prepare("SELECT built_from FROM rollup_state"), {}) == (0,)
 
 
+def no_proof(runtime: Runtime) -> Callable[[], bool]:
+    """Nobody has proven the sums of any day yet."""
+    builders.save(runtime.store, builders.generation(runtime.clock.now() - timedelta(days=3)))
+    return lambda: count(runtime.store, RollupProof) > 0
+
+
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
@@ -319,6 +326,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "seals": an_unsealed_text,
     "rollups": a_call_that_is_not_summed_up,
     "rollups of the past": a_call_from_before_rollups,
+    "rollup proof": no_proof,
     "claims": an_old_answer,
     "stored objects": an_old_response,
     "outlooks": nobody_looked_ahead,

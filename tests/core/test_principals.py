@@ -307,6 +307,8 @@ CASES: dict[str, Case] = {
         lambda on, who, of: on.schema_forms(who, "shared", on.routes.find(LOCAL_OPERATOR, "shared").terms),
     ),
     "budgets.verify": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.budgets.verify(who, whole=False)),
+    "rollups.verify": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.rollups.verify(who, whole=False).ok),
+    "rollups.rebuild": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.rollups.rebuild(who)),
     "demo.make": Case(A, P.TENANTS_WRITE, lambda on, who, of: on.demo.make(who)),
     "demo.remove": Case(A, P.TENANTS_WRITE, lambda on, who, of: on.demo.remove(who)),
     "answers.show": Case(L, P.TENANTS_READ, lambda on, who, of: on.answers.show(who, of.tenant)),
@@ -345,6 +347,7 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "spend_history": (K, lambda on, who, of: on.spend_history(who, of.tenant.id)),
     "spend_histories": (L, lambda on, who, of: on.spend_histories(who, [of.tenant.id])),
     "verified": (L, lambda on, who, of: on.verified(who)),
+    "proven": (L, lambda on, who, of: on.proven(who)),
     "latest_call_at": (L, lambda on, who, of: on.latest_call_at(who, of.tenant.id)),
     "latest_call_at all": (L, lambda on, who, of: on.latest_call_at(who)),
     "count": (L, lambda on, who, of: on.count(who, wanted(of))),
@@ -506,6 +509,7 @@ def peopled(
             other = ground(on, "Zeppelin", ago=timedelta(minutes=3))
             Outlooks(on.store, on.clock).make()
             on.budgets.verify(LOCAL_OPERATOR)
+            on.rollups.verify(LOCAL_OPERATOR)
         with copies() as copy, opened(copy) as on:
             yield World(on=on, mine=mine, other=other, alone=alone, copies=copies)
 
@@ -662,6 +666,8 @@ def test_what_concerns_all_is_for_who_sees_all(own_world: World, name: str) -> N
     assert rows_of(own_world.on.store) == before
     case.ask(own_world.on, LOCAL_OPERATOR, own_world.mine)
     changes_nothing = {
+        "rollups.verify",  # it finds what it found before
+        "rollups.rebuild",  # nothing differs
         "repricings.preview all",
         "erasures.repeat",
         "trail.export",

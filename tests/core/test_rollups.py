@@ -11,17 +11,18 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlmodel import col
 
 from core import journal
 from core.clock import EPOCH, ManualClock, micros
 from core.journal import JournalWriter, NewPrice
-from core.principals import EVERYWHERE, TenantScope
+from core.principals import EVERYWHERE, SYSTEM, TenantScope
 from core.reports import Window
+from core.reports.proven import proven as reports_proven
 from core.reports.reading import reading
 from core.reports.sums import By, SumQuestion, slots, sums
-from core.rollups import Building, Folding, mismatches
+from core.rollups import Building, Folding, RollupProofs, mismatches
 from core.rollups.facets import ALL, DISCARDED, KEY, MODEL, SCHEMA, Facet
 from core.rollups.slots import error_of, percentile, slot
 from core.store import Store
@@ -261,6 +262,45 @@ def test_rollups_of_the_past_are_built_in_steps_that_may_be_broken_off(
             JournalWriter(store).reprice(cursor, prices[step : step + 1], [rows[step].id])
         building.run()
     proven(store)
+
+
+def test_a_day_that_differs_is_found_told_and_put_right(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums that are off, missing or too many are told by day, mended in steps among folding and calls, and proven."""
+    monkeypatch.setattr("core.rollups.mending._FOUND_AT_ONCE", 40)
+    world = World(store, Random(7))  # noqa: S311 no secret
+    for _ in range(25):
+        world.record()
+    world.fold()
+    proofs = RollupProofs(store, ManualClock(DAY + timedelta(days=30)))
+    found = proofs.verify(SYSTEM)
+    assert (found.ok, found.days) == (True, 2)
+    with store.writing() as session:  # by hand
+        session.execute(update(Rollup).where(col(Rollup.facet) == "all").values(spent=Rollup.spent + 5))
+        session.execute(delete(Rollup).where(col(Rollup.facet) == "route"))
+        session.execute(delete(RollupSlot).where(col(RollupSlot.minutes) == 15))
+        session.add(
+            RollupSlot(facet="all", minutes=60, kind="ttft", tenant_id="", at=DAY, value="", detail="", slot=1, n=9)
+        )
+    found = proofs.verify(SYSTEM)
+    assert [one.day for one in found.differing] == [*DAYS]
+    assert "On 2026-10-24: by all, 15 minutes from" in found.sentence.replace("is so on 2 days, the first", "On")
+    assert proofs.mend() == 0, "nobody has asked for it"
+    assert proofs.rebuild(SYSTEM) == 2
+    mends, scanning = Random(3), store.scanning  # noqa: S311 no secret
+
+    def meanwhile() -> Any:
+        if mends.random() < 0.2:
+            (world.record if mends.random() < 0.5 else world.fold)()
+        return scanning()
+
+    monkeypatch.setattr(store, "scanning", meanwhile)
+    assert proofs.mend() == 2
+    proven(store)
+    assert proofs.verify(SYSTEM, whole=False).ok
+    with reading(store, EVERYWHERE) as one:
+        told = reports_proven(one)
+    assert told is not None
+    assert (told.days, told.differs) == (2, 0)
 
 
 def test_a_slot_is_as_wide_as_is_said() -> None:

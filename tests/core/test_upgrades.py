@@ -17,7 +17,7 @@ from core.budgets import Budgets
 from core.claims import Claims, Done
 from core.clock import ManualClock, micros
 from core.principals import LOCAL_OPERATOR
-from core.store import NEWEST, Store
+from core.store import MIGRATIONS, Store
 from core.tables import AttemptRow, GenerationRow, LedgerEntry, LedgerKind, PolicySnapshot, Reservation, Tenant
 from tests import servers
 from tests.conftest import START
@@ -51,6 +51,11 @@ OLD: dict[str, list[dict[str, Any]]] = {
     ],
 }  # fmt: skip
 """A database of the first release: one generation is done, one is out with a second call, one holds and waits."""
+
+
+def back_to(revision: int) -> str:
+    """Return how many revisions there are above one, as a way back."""
+    return f"-{sum(int(one.name[:4]) > revision for one in (MIGRATIONS / 'versions').glob('[0-9]*.py'))}"
 
 
 def fill_old(store: Store) -> None:
@@ -131,7 +136,7 @@ def test_a_downgrade_keeps_what_the_first_release_knew(old: Store) -> None:
             values = entry.model_dump() | {"id": cause, "kind": "repricing", "cause": cause, "nano_usd": 0}
             session.add(LedgerEntry(**values))
 
-    old.migrate(f"-{int(NEWEST) - 1}")
+    old.migrate(back_to(1))
 
     with old.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT spent_nano_usd, held_nano_usd FROM account").all()
@@ -168,7 +173,7 @@ def test_answers_that_are_kept_stay(old: Store) -> None:
         assert (found.result, found.holder, found.since) == (told, "g", START)
         assert bare.result == told | {"value": "text", "cost_nano_usd": None}
         assert claims.look("answer", "under way") is None
-    old.migrate(f"-{int(NEWEST) - 2}")
+    old.migrate(back_to(2))
     with old.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM cached_answer").scalar_one() == 0
     old.migrate()
@@ -208,7 +213,7 @@ def test_policies_move_to_a_table_of_their_own_and_back(old: Store) -> None:
     assert found["done"].policy_hash is None
     assert reservation.generation == {"id": "out", "policy_hash": same.policy_hash, "policy_revision": 7}
 
-    old.migrate(f"-{int(NEWEST) - 5}")
+    old.migrate(back_to(5))
     with old.engine.connect() as connection:
         text = connection.exec_driver_sql("SELECT policy FROM generation WHERE id = 'g2998'").scalar_one()
     assert orjson.loads(text) == {"flags": {"a": True}, "route": {"name": "défaut"}}
@@ -224,7 +229,7 @@ def test_opening_balances_keep_their_money(old: Store) -> None:
         [entry] = [one for one in session.exec(select(LedgerEntry)) if one.kind == LedgerKind.OPENING_BALANCE]
     stood = till.account()
 
-    old.migrate(f"-{int(NEWEST) - 7}")
+    old.migrate(back_to(7))
     with old.engine.connect() as connection:
         words = dict(connection.exec_driver_sql("SELECT id, kind FROM ledger_entry").all())
     assert (words[entry.id], "opening_balance" in words.values()) == ("carried", False)
@@ -249,7 +254,7 @@ def test_how_calls_were_billed_goes_and_comes(old: Store) -> None:
     costs = {name: one.cost_nano_usd for name, one in attempts.items()}
 
     for revision in (10, 8):
-        old.migrate(f"-{int(NEWEST) - revision}")
+        old.migrate(back_to(revision))
         known = sqlalchemy.inspect(old.engine)
         columns = {one["name"] for one in known.get_columns("attempt")}
         assert {"billing", "family"} & columns == ({"billing", "family"} if revision > 8 else set())
@@ -281,7 +286,7 @@ def test_labels_begin_without_a_past(old: Store) -> None:
             ).one()
             assert tuple(label) == ("production", "invoice", None, None, "")
             assert tuple(connection.exec_driver_sql("SELECT version, source FROM schema_version").one()) == (3, "")
-        old.migrate(f"-{int(NEWEST) - 9}")
+        old.migrate(back_to(9))
         with old.engine.connect() as connection:
             assert connection.exec_driver_sql("SELECT version_id FROM schema_label").scalar_one() == "invoice"
 
@@ -304,7 +309,7 @@ def test_keys_keep_what_they_may(old: Store) -> None:
     till.set(500, scope="key", scope_name="k")
     terms = till.terms()
 
-    old.migrate(f"-{int(NEWEST) - 24}")
+    old.migrate(back_to(24))
     with old.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT id FROM api_key").scalars().all() == ["k"]
         assert "key" not in connection.exec_driver_sql("SELECT scope FROM budget").scalars().all()

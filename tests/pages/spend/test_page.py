@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core import runtime as running
 from core.runtime import Runtime
 from core.store import Store
-from core.tables import Outcome, Verification
+from core.tables import Outcome, RollupProof, Verification
 from tests import builders
 from tests.core.test_spend import ELSEWHERE, INVALID, call
 from tests.pages.conftest import NOW, Open
@@ -153,6 +153,8 @@ class TestSpend:
         bad = Verification(id="b", at=NOW, ok=False, difference_nano_usd=CENT, **common)
         builders.save(world.store, bad)
         assert "Differs" in said()
+        builders.save(world.store, RollupProof(day=NOW, at=NOW, differing=1, told=["by all, spent is 5 too high"]))
+        assert "Sums differ] on 1 day: 2026-03-04 by all, spent is 5 too high" in said()
 
     def test_no_database(self, proctor: Runtime, open_page: Open, tmp_path: Path) -> None:
         """Without its database the page says so and shows no figures and no traceback."""
