@@ -154,7 +154,8 @@ class TestSpend:
         builders.save(world.store, bad)
         assert "Differs" in said()
         builders.save(world.store, RollupProof(day=NOW, at=NOW, differing=1, told=["by all, spent is 5 too high"]))
-        assert "Sums differ] on 1 day: 2026-03-04 by all, spent is 5 too high" in said()
+        assert "Sums differ] on 1 day" in said()
+        assert "spent is 5 too high" in said()
 
     def test_no_database(self, proctor: Runtime, open_page: Open, tmp_path: Path) -> None:
         """Without its database the page says so and shows no figures and no traceback."""
