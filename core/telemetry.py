@@ -331,6 +331,10 @@ class Metrics:
             ["chore"],
             registry=self.registry,
         )
+        self.store_bytes = Gauge("proctor_store_bytes", "What the database takes on its disk.", registry=self.registry)
+        self.store_free_bytes = Gauge(
+            "proctor_store_free_bytes", "What is left on that disk; -1 where that is not known.", registry=self.registry
+        )
         self.shared_up = Gauge(
             "proctor_shared_up",
             "Whether the Redis that the processes share answers: 1 or 0. Without one it is 1.",

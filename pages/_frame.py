@@ -112,6 +112,15 @@ MENU = (
         is_of_all=True,
     ),
     Entry(
+        "Configure",
+        "store",
+        "Store",
+        "database",
+        P.GENERATIONS_READ,
+        "How large the database is, what takes the room, and how long it lasts.",
+        is_of_all=True,
+    ),
+    Entry(
         "Build",
         "schemas",
         "Schemas",

@@ -22,6 +22,7 @@ from core.rollups import Building, Folding, RollupProofs
 from core.seals import Seals
 from core.shared import Shared
 from core.store import Store
+from core.store_room import store_room
 from core.stored_objects import StoredObjects
 from core.telemetry import Metrics, log
 from core.tenants import Tenants
@@ -79,6 +80,11 @@ def catalog(
     def sum_up_the_past() -> None:
         building.run()
         rollups.mend()
+
+    def measure_store() -> None:
+        room = store_room(store)
+        metrics.store_bytes.set(room.used)
+        metrics.store_free_bytes.set(-1 if room.free is None else room.free)
 
     def recover() -> None:
         if lost := recovery.run():
@@ -265,6 +271,14 @@ def catalog(
             does="Writes down when each key was last used.",
             otherwise="The list of keys shows older times than it could; a key that is in use may look idle.",
             run=tenants.uses.write,
+        ),
+        Chore(
+            name="store size",
+            every=timedelta(minutes=1),
+            first_after=timedelta(seconds=1),
+            does="Measures how much room the database takes, for the metrics.",
+            otherwise="Metrics tell an older size of the database than it has.",
+            run=measure_store,
         ),
         Chore(
             name="redis",

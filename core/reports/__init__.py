@@ -78,9 +78,7 @@ from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
 from core.reports.preview import spend_histories
-from core.reports.proven import DifferingDay as DifferingDay
-from core.reports.proven import RollupsProven as RollupsProven
-from core.reports.proven import proven
+from core.reports.proven import RollupsProven, proven
 from core.reports.providers import ProviderDay as ProviderDay
 from core.reports.providers import ProviderFigures as ProviderFigures
 from core.reports.providers import provider_day
@@ -100,6 +98,7 @@ from core.reports.spend import spend, verified
 from core.reports.statement import Statement as Statement
 from core.reports.statement import month_around as month_around
 from core.reports.statement import statement
+from core.reports.store_size import StoreSize, store_size
 from core.reports.troubles import Trouble as Trouble
 from core.reports.troubles import troubles
 from core.reports.use import FlagMet as FlagMet
@@ -265,6 +264,12 @@ class Reports:
         """Return how the sums that figures are read from stood when they were proven last; ``None`` as above."""
         with self._reading(principal) as now:
             return proven(now)
+
+    def store_size(self, principal: Principal) -> StoreSize:
+        """Return how large the store is and how it grows; ``Forbidden`` to whoever does not see all tenants."""
+        principal.require_over(Permission.GENERATIONS_READ, None)
+        with self._reading(principal) as now:
+            return store_size(now, self._clock.now())
 
     def latest_call_at(self, principal: Principal, tenant_id: str | None = None) -> datetime | None:
         """Return when the latest call of the tenant, or of any, began; ``None`` if there never was one."""

@@ -17,6 +17,7 @@ from core.errors import NotFound
 from core.own_keys import OwnKeys
 from core.principals import TenantScope
 from core.store import Store
+from core.store_room import StoreRoom, TableSize, store_room, table_sizes
 from core.tables import GenerationRow, Tenant
 from core.visibility import visible, visible_sql
 
@@ -81,6 +82,11 @@ class Reading:
     def is_sqlite(self) -> bool:
         """Whether it is an SQLite that is asked."""
         return self._store.is_sqlite
+
+    def room(self) -> tuple[StoreRoom, Sequence[TableSize]]:
+        """How much room the database takes and has, and how large its tables are."""
+        room = store_room(self._store)
+        return room, table_sizes(self._connection, room, is_sqlite=self.is_sqlite)
 
     @property
     def own_keys(self) -> OwnKeys:

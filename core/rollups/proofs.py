@@ -140,7 +140,7 @@ class RollupProofs:
     def _drawn(self) -> set[datetime]:
         """Return a day of late and an older one, by chance, and those that differed."""
         late = _day_of(micros(self._clock.now())) - _RECENT * _DAY
-        drawn = [self._next(late + int(self._clock.chance() * _RECENT) * _DAY)]
+        drawn = [self._next(late + int(self._clock.chance() * _RECENT) * _DAY) or self._next(late)]
         oldest = self._next(self._first())
         if oldest is not None and oldest < late:
             drawn.append(self._next(oldest + int(self._clock.chance() * ((late - oldest) // _DAY)) * _DAY))

@@ -47,7 +47,9 @@ def size(byte_count: int) -> str:
     """Return a file's size, such as ``34 kB``."""
     if byte_count < 1000:
         return f"{byte_count} B"
-    return f"{byte_count / 1000:.0f} kB" if byte_count < 1_000_000 else f"{byte_count / 1_000_000:.1f} MB"
+    if byte_count < 1_000_000:
+        return f"{byte_count / 1000:.0f} kB"
+    return f"{byte_count / 1e6:.1f} MB" if byte_count < 1_000_000_000 else f"{byte_count / 1e9:.1f} GB"
 
 
 def percent(share: float | None, decimals: int = 1) -> str:

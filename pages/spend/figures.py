@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from core.reports import Backtest, ChangeFilter, Forecast, RecordedChange, RollupsProven, Spend, Verified, Window
+from core.reports import Backtest, ChangeFilter, Forecast, RecordedChange, Spend, Verified, Window
+from core.reports.proven import RollupsProven
 from core.reports.ranges import Range
 from core.tenants import Permission, Tenant
 from pages.kit import zones

@@ -7,7 +7,8 @@ from functools import partial
 
 import streamlit as st
 
-from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast, RollupsProven
+from core.reports import INTERVAL, LEAST_DAYS, MOST_TESTED, Backtest, Forecast
+from core.reports.proven import RollupsProven
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.kit import formats, layout, marks, ranges, zones

@@ -311,6 +311,11 @@ def no_proof(runtime: Runtime) -> Callable[[], bool]:
     return lambda: count(runtime.store, RollupProof) > 0
 
 
+def no_size(runtime: Runtime) -> Callable[[], bool]:
+    """Nobody has measured the database yet."""
+    return lambda: (runtime.metrics.registry.get_sample_value("proctor_store_bytes") or 0) > 0
+
+
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
@@ -334,6 +339,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "providers": no_check,
     "model lists": a_check_of_another_process,
     "key uses": a_key_in_use,
+    "store size": no_size,
     "redis": a_redis_that_is_away,
 }
 """What each chore finds undone; and how it is seen that it did it."""

@@ -47,6 +47,7 @@ LAST_DRAWN = {
     "/flags": ("Flags", ".st-key-meanings p"),
     "/guardrails": ("Guardrails", ".st-key-try_card button"),
     "/privacy": ("Privacy", ".st-key-certificates p"),
+    "/store": ("Store", ".st-key-store_room a.export"),
     "/routes": ("Routes", ".st-key-breakers p"),
     "/schemas": ("Schemas", "a.export"),
     "/schemas?schema=support_ticket": ("Schema", ".st-key-version p"),

@@ -22,6 +22,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "guardrails": ("tenant", "range", "from", "to"),
     "people": ("person", "page"),
     "privacy": ("tenant",),
+    "store": (),
     "routes": ("route",),
     "providers": ("provider", "tenant"),
     "prices": ("tenant",),

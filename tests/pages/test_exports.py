@@ -75,6 +75,7 @@ ASKED: dict[str, Callable[[Ground | None], Any]] = {
     "spend/table schemas": lambda of: SpendTable("schemas", WINDOW, id_of(of)),
     "spend/table reasons": lambda of: SpendTable("reasons", WINDOW, id_of(of)),
     "spend/table forecast": lambda of: SpendTable("forecast", WINDOW, id_of(of)),
+    "store/sizes": lambda of: "all",
     "statement/lines": lambda of: TenantMonth(id_of(of) or "", f"{START:%Y-%m}"),
 }
 """What is asked of each sort of file about a tenant, or about whatever one may see. What follows a blank tells several
@@ -242,6 +243,7 @@ def test_no_file_holds_a_formula(name: str, proctor: Runtime) -> None:
 
 
 WITHOUT_TEXTS = {
+    "store/sizes",
     "prices/old-figures",
     "schemas/list",
     "spend/table",
