@@ -19,7 +19,6 @@ Definitions, the same on every page:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 
 from core.clock import Clock, micros
@@ -78,14 +77,12 @@ from core.reports.preview import Preview as Preview
 from core.reports.preview import PreviewedPeriod as PreviewedPeriod
 from core.reports.preview import SpendHistory as SpendHistory
 from core.reports.preview import spend_histories
-from core.reports.proven import RollupsProven, proven
 from core.reports.providers import ProviderDay as ProviderDay
 from core.reports.providers import ProviderFigures as ProviderFigures
 from core.reports.providers import provider_day
 from core.reports.query import Query as Query
 from core.reports.query import QueryAnswer as QueryAnswer
 from core.reports.query import answered
-from core.reports.reading import Reading, reading
 from core.reports.rejections import Rejection as Rejection
 from core.reports.rejections import rejections
 from core.reports.schema_figures import VersionFigures as VersionFigures
@@ -94,11 +91,11 @@ from core.reports.spend import Line as Line
 from core.reports.spend import Reason as Reason
 from core.reports.spend import Spend as Spend
 from core.reports.spend import Verified as Verified
-from core.reports.spend import spend, verified
+from core.reports.spend import spend
+from core.reports.standing import StandingReports
 from core.reports.statement import Statement as Statement
 from core.reports.statement import month_around as month_around
 from core.reports.statement import statement
-from core.reports.store_size import StoreSize, store_size
 from core.reports.troubles import Trouble as Trouble
 from core.reports.troubles import troubles
 from core.reports.use import FlagMet as FlagMet
@@ -113,7 +110,7 @@ ENOUGH = 20
 """Calls from which on a p95 is worth reading; with fewer a page shows it pale or not at all."""
 
 
-class Reports:
+class Reports(StandingReports):
     """The read side. Each question is answered from one snapshot of the store, and of what its asker may see.
 
     Of tenants that the principal may not see nothing is found, as if they were not there. Every method raises
@@ -123,8 +120,7 @@ class Reports:
 
     def __init__(self, store: Store, clock: Clock, routed: Callable[[], Collection[str]] = tuple) -> None:
         """*routed* gives the models that routes name, as ``provider/name``: they have lines of their own."""
-        self._store = store
-        self._clock = clock
+        super().__init__(store, clock)
         self._routed = routed
 
     def overview(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Overview:
@@ -252,24 +248,8 @@ class Reports:
         """
         principal.require(Permission.GENERATIONS_READ)
         some = frozenset(one for one in tenant_ids if principal.scope_of(Permission.GENERATIONS_READ).holds(one))
-        with reading(self._store, TenantScope(some)) as now:
+        with self._looking(TenantScope(some)) as now:
             return spend_histories(now, self._clock.now())
-
-    def verified(self, principal: Principal) -> Verified | None:
-        """Return the last run of ``verify``, which is about all tenants; ``None`` if it was never run."""
-        with self._reading(principal) as now:
-            return verified(now)
-
-    def proven(self, principal: Principal) -> RollupsProven | None:
-        """Return how the sums that figures are read from stood when they were proven last; ``None`` as above."""
-        with self._reading(principal) as now:
-            return proven(now)
-
-    def store_size(self, principal: Principal) -> StoreSize:
-        """Return how large the store is and how it grows; ``Forbidden`` to whoever does not see all tenants."""
-        principal.require_over(Permission.GENERATIONS_READ, None)
-        with self._reading(principal) as now:
-            return store_size(now, self._clock.now())
 
     def latest_call_at(self, principal: Principal, tenant_id: str | None = None) -> datetime | None:
         """Return when the latest call of the tenant, or of any, began; ``None`` if there never was one."""
@@ -396,16 +376,3 @@ class Reports:
         """Return which kinds, people and doors occur among the changes of that time."""
         with self._reading(principal, tenant_id, Permission.CHANGES_READ) as now:
             return change_choices(now, starts_at, ends_at)
-
-    @contextmanager
-    def _reading(
-        self,
-        principal: Principal,
-        tenant_id: str | None = None,
-        needs: Permission = Permission.GENERATIONS_READ,
-    ) -> Generator[Reading]:
-        """Open one look at what *principal* may see, of one tenant or of all of those."""
-        principal.require(needs)
-        scope = principal.scope_of(needs)
-        with reading(self._store, scope.narrowed(tenant_id), sees_all=scope.ids is None) as now:
-            yield now

@@ -1,0 +1,56 @@
+"""How all questions are put to the store, and those about how that stands itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from core.clock import Clock
+from core.principals import Permission, Principal, TenantScope
+from core.reports.proven import RollupsProven, proven
+from core.reports.reading import Reading, reading
+from core.reports.spend import Verified, verified
+from core.reports.store_size import StoreSize, store_size
+from core.store import Store
+
+
+class StandingReports:
+    """What ``Reports`` begins with: one look at the store for one asker, and what was proven and measured of it."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def verified(self, principal: Principal) -> Verified | None:
+        """Return the last run of ``verify``, which is about all tenants; ``None`` if it was never run."""
+        with self._reading(principal) as now:
+            return verified(now)
+
+    def proven(self, principal: Principal) -> RollupsProven | None:
+        """Return how the sums that figures are read from stood when they were proven last; ``None`` as above."""
+        with self._reading(principal) as now:
+            return proven(now)
+
+    def store_size(self, principal: Principal) -> StoreSize:
+        """Return how large the store is and how it grows; ``Forbidden`` to whoever does not see all tenants."""
+        principal.require_over(Permission.GENERATIONS_READ, None)
+        with self._reading(principal) as now:
+            return store_size(now, self._clock.now())
+
+    @contextmanager
+    def _looking(self, scope: TenantScope, *, sees_all: bool = False) -> Generator[Reading]:
+        with reading(self._store, scope, sees_all=sees_all) as now:
+            yield now
+
+    @contextmanager
+    def _reading(
+        self,
+        principal: Principal,
+        tenant_id: str | None = None,
+        needs: Permission = Permission.GENERATIONS_READ,
+    ) -> Generator[Reading]:
+        """Open one look at what *principal* may see, of one tenant or of all of those."""
+        principal.require(needs)
+        scope = principal.scope_of(needs)
+        with self._looking(scope.narrowed(tenant_id), sees_all=scope.ids is None) as now:
+            yield now
