@@ -18,7 +18,7 @@ run: .venv/.run ## Serve console and API on http://localhost:8501 (PORT=9000 mak
 
 test: .venv/.dev browser ## Run every test, with real databases and a real browser
 	@status=0; \
-	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder || status=$$?; \
+	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder --durations=20 || status=$$?; \
 	$(PYTEST) -m e2e -n 2 --dist loadfile tests/e2e || status=$$?; \
 	exit $$status
 
