@@ -51,6 +51,14 @@ MENU = (
         "Calls, latency, errors, validity and spend at a glance.",
     ),
     Entry(
+        "Operate",
+        "traffic",
+        "Traffic",
+        "monitoring",
+        P.GENERATIONS_READ,
+        "Any figure over any time, by anything, and what is different where it differs.",
+    ),
+    Entry(
         "Operate", "calls", "Calls", "receipt_long", P.GENERATIONS_READ, "Find a call and see every attempt behind it."
     ),
     Entry("Operate", "spend", "Spend", "payments", P.BUDGETS_READ, "What the money bought, and what is to come."),

@@ -16,6 +16,7 @@ import altair as alt
 
 from core.reports import ENOUGH, OTHERS, Call, Overview, Window, wall
 from pages.kit import formats, marks
+from pages.kit.colours import colour_of
 from pages.kit.frames import Frame, Picture, chart, pd
 
 MOST_TENANTS = 6
@@ -40,13 +41,14 @@ FAMILIES = {
     "Cancelled": ("#A06C8F", ("cancelled",)),
 }
 _FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for outcome in outcomes}
-_DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
+DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
 _STEEP = 8
 """From this ratio of the slowest bucket to the middle one on, latency is drawn on a logarithmic scale."""
 UTC_SCALE = alt.Scale(type="utc", nice=False)
 PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
 RULED: dict[str, Any] = PLAIN | {"grid": True}
-_SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : datum.value + ' ms'"
+PERCENTILES = {"p50": "#8D4DA8", "p95": "#0F7898", "p99": "#B04907"}
+SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : datum.value + ' ms'"
 
 
 class Picked(NamedTuple):
@@ -78,7 +80,8 @@ def time_axis(window_days: int, name: str = "at:T") -> alt.X:
     return alt.X(name, axis=_days_or_hours(window_days), scale=UTC_SCALE)
 
 
-def _legend(symbol: str = "square", offset: int = 6, **more: Any) -> alt.Legend:
+def legend(symbol: str = "square", offset: int = 6, **more: Any) -> alt.Legend:
+    """Return the key of the colours, above a chart."""
     return alt.Legend(
         orient="top",
         direction="horizontal",
@@ -99,14 +102,14 @@ def _latency_spec(days: int, scale: Literal["linear", "log"]) -> dict[str, Any]:
     )
     colour = alt.Color(
         "series:N",
-        scale=alt.Scale(domain=["p95", "p99", "p50"]),
+        scale=alt.Scale(domain=list(PERCENTILES), range=list(PERCENTILES.values())),
         sort=["p50", "p95", "p99"],
-        legend=_legend("stroke", offset=14, values=["p50", "p95", "p99"], symbolStrokeWidth=3),
+        legend=legend("stroke", offset=14, values=["p50", "p95", "p99"], symbolStrokeWidth=3),
     )
-    ticks: dict[str, Any] = {"values": _DECADES} if scale == "log" else {"tickCount": 5}
+    ticks: dict[str, Any] = {"values": DECADES} if scale == "log" else {"tickCount": 5}
     y = alt.Y(
         "ms:Q",
-        axis=alt.Axis(labelExpr=_SECONDS, **RULED, **ticks),
+        axis=alt.Axis(labelExpr=SECONDS, **RULED, **ticks),
         scale=alt.Scale(type=scale, zero=scale == "linear", nice=scale == "linear"),
     )
     layers = [
@@ -189,7 +192,7 @@ def bars_spec(
     days: int, names: tuple[str, ...], colours: tuple[str, ...], axis: str, *, is_counted: bool = False
 ) -> dict[str, Any]:
     """Return the spec of stacked bars over time; *axis* is the format of its figures, whole ones if *is_counted*."""
-    scale = alt.Scale(domain=list(names), range=list(colours)) if colours else alt.Scale(domain=list(names))
+    scale = alt.Scale(domain=list(names), range=list(colours))
     step: dict[str, Any] = {"tickMinStep": 1} if is_counted else {}
     bars = (
         alt.Chart(pd.DataFrame())
@@ -208,7 +211,7 @@ def bars_spec(
                 "name:N",
                 scale=scale,
                 sort=list(names),
-                legend=_legend(columns=3 if colours else 2, symbolSize=80, offset=14),
+                legend=legend(columns=3 if colours else 2, symbolSize=80, offset=14),
             ),
             tooltip=[
                 alt.Tooltip("when:N", title="From"),
@@ -251,7 +254,7 @@ def spend(overview: Overview) -> Picture:
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]
     return Picture.of(
         _marked(ranged(frame, overview.window), overview),
-        bars_spec(shown_days(overview.window), names, (), "$,~f"),
+        bars_spec(shown_days(overview.window), names, tuple(map(colour_of, names)), "$,~f"),
         alt=f"Spend over time, stacked by tenant{f'; {order[0]} spends most' if order else ''}",
     )
 
@@ -348,7 +351,7 @@ def _timeline_spec() -> dict[str, Any]:
     base = alt.Chart(pd.DataFrame())
     x = alt.X(
         "begins:Q",
-        axis=alt.Axis(labelExpr=_SECONDS, tickCount=5, labelBound=True, **RULED),
+        axis=alt.Axis(labelExpr=SECONDS, tickCount=5, labelBound=True, **RULED),
         scale=alt.Scale(zero=True, nice=False),
     )
     y = alt.Y("attempt:N", sort=None, axis=alt.Axis(labelLimit=120, **PLAIN), scale=alt.Scale(padding=0.3))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Frame: TypeAlias = Any
 """A ``pandas.DataFrame``: what its columns hold is known where it is made."""
 Picks: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""The fields of what was clicked in a chart, by the chart's parameter."""
+"""The fields of what was clicked in a chart, or both ends of what was dragged over, by the chart's parameter."""
 pd: Any = untyped
 _arrow: Any = untyped_arrow
 ROW = 34
@@ -133,7 +133,7 @@ def chart(
     key: str | None = None,
     picks: Sequence[str] = (),
 ) -> Picks:
-    """Draw a chart; return, by the chart's parameters that *picks* names, the fields of what was clicked."""
+    """Draw a chart; return, by the chart's parameters that *picks* names, the fields of what was clicked or dragged."""
     event: Any = st.vega_lite_chart(  # pyright: ignore[reportUnknownMemberType]
         frame,
         spec,
@@ -144,7 +144,9 @@ def chart(
         alt=alt,
     )
     found: Mapping[str, Any] = event.selection if picks and event else {}
-    return {name: found[name][0] for name in picks if found.get(name)}
+    chosen: dict[str, Any] = {name: found[name] for name in picks if found.get(name)}
+    # Of what was dragged over it is both ends of each field, of what was clicked a list of rows.
+    return {name: one if hasattr(one, "keys") else one[0] for name, one in chosen.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +162,9 @@ class Picture:
         """Return the chart of *frame*; drawing it meets pandas no more."""
         return cls(_arrow.Table.from_pandas(frame), spec, alt)
 
-    def draw(self, *, key: str | None = None, picks: Sequence[str] = ()) -> Picks:
+    def draw(self, *, key: str | None = None, picks: Sequence[str] = (), height: int = CHART) -> Picks:
         """Draw it as :func:`chart` does."""
-        return chart(self.data, self.spec, alt=self.alt, key=key, picks=picks)
+        return chart(self.data, self.spec, alt=self.alt, key=key, picks=picks, height=height)
 
 
 def editor(

@@ -48,20 +48,28 @@ class Marked(Protocol):
         ...
 
 
-def layers(x: alt.X) -> list[alt.Chart]:
+def layers(x: alt.X, *, can_be_picked: bool = True) -> list[alt.Chart]:
     """Return a line and a triangle for each mark, along the axis *x*, to be put on top of what a chart shows.
 
-    And what nobody sees, at both ends of the window: an axis reaches over all of it, whenever there were calls.
+    A chart over which one can drag has no other parameter: there they are not to *be picked*. And what nobody sees, at
+    both ends of the window: an axis reaches over all of it, whenever there were calls.
     """
     base = alt.Chart(pd.DataFrame()).transform_filter(_MARK)
     told = [alt.Tooltip("when:N", title="Change"), alt.Tooltip("what:N", title=" ")]
+    triangles = base.mark_point(
+        shape="triangle-down",
+        filled=True,
+        size=70,
+        color=NEUTRAL,
+        opacity=1,
+        yOffset=-4,
+        cursor="pointer" if can_be_picked else "default",
+    ).encode(x=x, y=alt.value(0), tooltip=told)
+    if can_be_picked:
+        triangles = triangles.add_params(alt.selection_point(name=PICKED, fields=["begins"], on="click", empty=False))
     return [
         base.mark_rule(color=NEUTRAL, strokeDash=[3, 3], strokeWidth=1.2).encode(x=x, tooltip=told),
-        base.mark_point(
-            shape="triangle-down", filled=True, size=70, color=NEUTRAL, opacity=1, yOffset=-4, cursor="pointer"
-        )
-        .encode(x=x, y=alt.value(0), tooltip=told)
-        .add_params(alt.selection_point(name=PICKED, fields=["begins"], on="click", empty=False)),
+        triangles,
         alt.Chart(pd.DataFrame()).transform_filter(_EDGE).mark_point(opacity=0, aria=False).encode(x=x, y=alt.value(0)),
     ]
 

@@ -95,6 +95,12 @@ def choice(visit: Visit, zone: str, on_change: Callable[[], None] | None = None)
     return chosen
 
 
+def zoom(chosen: Range) -> None:
+    """Choose *chosen*, as one does by hand, once the page is drawn anew."""
+    st.session_state[_LASTING] = str(chosen)
+    address.choose(RANGE, str(chosen))
+
+
 def within(chosen: Range, zone: str) -> str:
     """Return when it is, to follow what happened: ``in the last 7 days``, ``yesterday``."""
     if chosen.span is not None:
@@ -193,8 +199,7 @@ def from_to(shown: Window, zone: str, on_change: Callable[[], None] | None) -> N
             icon=":material/error:",
         )
         return
-    st.session_state[_LASTING] = str(chosen)
-    address.choose(RANGE, str(chosen))
+    zoom(chosen)
     if on_change:
         on_change()
     st.rerun()

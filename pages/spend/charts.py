@@ -10,6 +10,7 @@ import altair as alt
 
 from core.reports import OTHERS, Forecast, RecordedChange, Spend, wall
 from pages.kit import charts, formats, marks, outcomes
+from pages.kit.colours import colour_of
 from pages.kit.frames import Frame, chart, pd
 
 KINDS = {"Tenant": "tenant", "Model": "model", "Schema": "schema", "Use": "use"}
@@ -34,7 +35,7 @@ def draw_over_time(found: Spend, kind: str, changes: Sequence[RecordedChange]) -
         shown = order[: charts.MOST_TENANTS]
         names = (*shown, OTHERS) if len(spent) > len(shown) else tuple(shown)
         frame = over.assign(name=over["name"].where(over["name"].isin(shown), OTHERS), value=over["usd"])
-        colours = ()
+        colours = tuple(colour_of(name) for name in names)
     frame = frame.groupby(["at", "name"], as_index=False)["value"].sum()
     frame = charts.stacked(frame, names)
     frame["shown"] = [formats.dollars(round(value * 1e9)) for value in frame["value"]]

@@ -12,6 +12,7 @@ from tests.pages.conftest import FRAME, Open
 PAGES = sorted({page.parent.name for page in FRAME.parent.glob("*/page.py")} - {"kit"})
 KNOWN: dict[str, tuple[str, ...]] = {
     "home": ("tenant", "range", "from", "to", "live"),
+    "traffic": ("tenant", "range", "from", "to", "live", "log", "by", "measure", "around", "here", "at"),
     "calls": ("tenant", "range", "from", "to", "outcome", "version", "page", "sort", "tail"),
     "changes": ("tenant", "range", "from", "to", "ever"),
     "spend": ("tenant", "range", "from", "to", "stacked", "cut"),

@@ -185,6 +185,11 @@ OURS = {
     "pages/routes/edit.py": {"cause.value"},
     "pages/schemas/one.py": {"sentence"},  # made of links
     "pages/spend/panels.py": {"label"},  # of a chart
+    "pages/traffic/groups.py": {
+        "label",
+        "MEASURES[measure].label",
+        "MEASURES[measure].sentence",
+    },  # of a figure
     "pages/tenants/key_dialogs.py": {"what"},  # models, routes
     "pages/tenants/limits.py": {"label"},
     "pages/tenants/settings.py": {"label"},

@@ -91,7 +91,16 @@ def test_no_page_asks_more_often_for_more(sqlite_url: str, statements: Statement
                     "home of one": opened(statements, "home", of="Tenant 0"),
                     **{
                         f"{name} of one": opened(statements, name, tenant="Tenant 0")
-                        for name in ("calls", "spend", "statement", "tenants", "flags", "drills", "playground")
+                        for name in (
+                            "traffic",
+                            "calls",
+                            "spend",
+                            "statement",
+                            "tenants",
+                            "flags",
+                            "drills",
+                            "playground",
+                        )
                     },
                     "one call": opened(statements, "calls", call=grounds[0].call_id),
                     "calls of a schema": opened(statements, "calls", schema=SCHEMA),

@@ -20,6 +20,7 @@ from core.reports.contrasts._ranking import DIMENSIONS, LEAST_COMPARED, Alike, r
 from core.reports.contrasts._ranking import Standout as Standout
 from core.reports.contrasts._ranking import Trait as Trait
 from core.reports.contrasts._words import nothing_stands_out, of_how_many, sentence
+from core.reports.contrasts._words import told as told
 from core.reports.reading import Reading
 from core.reports.value_names import value_names
 from core.tables import GenerationRow

@@ -6,6 +6,7 @@ model, is added up from the calls themselves, of which it must not be too many.
 """
 
 from core.reports.query._answering import Group as Group
+from core.reports.query._answering import GroupFigures as GroupFigures
 from core.reports.query._answering import QueryAnswer as QueryAnswer
 from core.reports.query._answering import answered as answered
 from core.reports.query._asking import DIMENSIONS as DIMENSIONS

@@ -44,7 +44,7 @@ def counted(page: AppTest) -> str:
         ({}, "24 calls that began from Mar 03, 12:00 on"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["home", "spend"])
+@pytest.mark.parametrize("name", ["home", "traffic", "spend"])
 def test_a_link_says_what_is_shown(open_page: Open, name: str, asked: dict[str, str], said: str) -> None:
     """Days are those of the zone that is shown, whatever the browser's is; what has a name stands there by it."""
     page = open_page(name, **asked)
