@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,7 +19,7 @@ from core.principals import LOCAL_OPERATOR, Role
 from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import Tenant
-from tests import servers
+from tests import builders, servers
 from tests.e2e.console import START_SECONDS, Console, make_run
 from tests.e2e.screen import PATIENCE_MS, settle, visit
 
@@ -180,6 +181,47 @@ def test_the_menu_of_each_role(come_in: Enter, role: Role) -> None:
     page = come_in(f"An {role}", role)
     visit(page, "/flags")
     assert [one.splitlines()[-1] for one in menu(page)] == MENUS[role]
+
+
+def test_a_list_that_is_searched_and_sorted_is_kept_as_a_view(come_in: Enter, beside: Runtime) -> None:
+    """Searched by a text and sorted in the database, it is kept under a name, and is there again in another tab.
+
+    Back takes the view away, and what it had chosen.
+    """
+    tenant = beside.tenants.create(LOCAL_OPERATOR, "Kept")
+    at = beside.clock.now() - timedelta(minutes=9)
+    rows = [builders.generation(at, tenant.id, id=f"kept-{n}", duration_ms=1000.0 * n) for n in (2, 1, 9)]
+    builders.save(beside.store, rows)
+    page = come_in("Keeper", Role.OPERATOR)
+    visit(page, "/calls?tenant=Kept")
+    search, counted = page.locator(".st-key-q input"), page.get_by_text(re.compile(r"^[\d,]+ calls ·"))
+    expect(counted).to_contain_text("3 calls", timeout=PATIENCE_MS)
+    search.fill("latency:<3s")
+    search.press("Enter")
+    expect(counted).to_contain_text("2 calls", timeout=PATIENCE_MS)
+    settle(page)
+    page.locator(".st-key-order input").click()
+    page.get_by_role("option", name="Fastest first").click()
+    expect(page).to_have_url(re.compile("sort=latency"))
+    settle(page)
+    expect(page.locator("[role=gridcell][aria-colindex='6']")).to_have_text(["1", "2"], timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Views").click()
+    name = page.get_by_label("Keep this list as")
+    name.fill("Fast ones")
+    name.press("Enter")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page).to_have_url(re.compile("view="))
+
+    visit(page, "/calls?tenant=Kept")
+    expect(counted).to_contain_text("3 calls", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("button", name="Fast ones").click()
+    expect(counted).to_contain_text("2 calls", timeout=PATIENCE_MS)
+    expect(search).to_have_value("latency:<3s")
+    settle(page)
+    page.go_back()
+    expect(counted).to_contain_text("3 calls", timeout=PATIENCE_MS)
+    expect(search).to_have_value("")
 
 
 def test_two_roles_of_one_person(come_in: Enter, beside: Runtime) -> None:
