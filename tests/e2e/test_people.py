@@ -24,9 +24,9 @@ from tests.e2e.console import START_SECONDS, Console, make_run
 from tests.e2e.screen import PATIENCE_MS, settle, visit
 
 PASSWORD = "correct horse battery"
-OPERATE = ["Home", "Calls", "Spend", "Fire drills", "Changes"]
-CONFIGURE = ["Tenants", "Flags", "Guardrails", "Routes", "Providers", "Prices"]
-ALL = [*OPERATE, "Tenants", "Flags", "Guardrails", "Privacy", *CONFIGURE[3:], "People", "Schemas", "Playground"]
+OPERATE = ["Home", "Traffic", "Calls", "Spend", "Fire drills", "Changes"]
+CONFIGURE = ["Tenants", "Flags", "Guardrails", "Routes", "Providers", "Prices", "Store"]
+ALL = [*OPERATE, *CONFIGURE[:3], "Privacy", *CONFIGURE[3:-1], "People", "Store", "Schemas", "Playground"]
 MENUS = {
     Role.OWNER: ALL,
     Role.ADMIN: ALL,
