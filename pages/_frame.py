@@ -61,6 +61,15 @@ MENU = (
     Entry(
         "Operate", "calls", "Calls", "receipt_long", P.GENERATIONS_READ, "Find a call and see every attempt behind it."
     ),
+    Entry(
+        "Operate",
+        "incident",
+        "Incident",
+        "emergency_home",
+        P.GENERATIONS_READ,
+        "What went wrong in a stretch of time, for whom, why, and what it cost.",
+        is_hidden=True,
+    ),
     Entry("Operate", "spend", "Spend", "payments", P.BUDGETS_READ, "What the money bought, and what is to come."),
     Entry(
         "Operate",

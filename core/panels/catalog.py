@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from core.panels._asking import Onlooker, PagePanel
-from core.reports import ChangeFilter, Query
+from core.reports import ChangeFilter, Query, Window
 from core.reports.calls import CallOrder
 
 _RANGES = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
@@ -40,6 +41,19 @@ def _changes(on: Onlooker, days: int = 30) -> ChangeFilter:
     return ChangeFilter(starts_at=on.now - timedelta(days=days), ends_at=on.now + timedelta(seconds=1))
 
 
+def _clusters(on: Onlooker, hours: int) -> object:
+    return on.reports.clusters(on.principal, on.last(hours))
+
+
+def _incident(on: Onlooker, hours: int, *, of_all: bool = True) -> object:
+    window = Window.of(on.now - timedelta(hours=hours), on.now)
+    return on.reports.incident(on.principal, window, None if of_all else on.tenant_id)
+
+
+def _decided_before(on: Onlooker) -> object:
+    return on.reports.decided_before(on.principal, on.reports.changes(on.principal, _changes(on)).changes)
+
+
 def _newest_change(on: Onlooker) -> object:
     page = on.reports.changes(on.principal, _changes(on, 365)).changes
     if not page:
@@ -63,6 +77,7 @@ PANELS: Sequence[PagePanel] = (
     PagePanel("Home", "latest call", lambda on: on.reports.latest_call_at(on.principal)),
     PagePanel("Home", "troubles", lambda on: on.reports.troubles(on.principal)),
     PagePanel("Home", "rejections", lambda on: on.reports.rejections(on.principal)),
+    *(PagePanel("Home", f"clusters {name}", partial(_clusters, hours=_RANGES[name])) for name in ("24h", "30d")),
     PagePanel("Traffic", "calls by model, 30d", _query(_MONTH, "time", "model")),
     PagePanel("Traffic", "calls by tenant, 30d", _query(_MONTH, "time", "tenant")),
     PagePanel("Traffic", "calls by key, 7d", _query(_WEEK, "time", "key")),
@@ -128,6 +143,9 @@ PANELS: Sequence[PagePanel] = (
     ),
     PagePanel("Changes", "export 30d", lambda on: _all_of(on.reports.every_change(on.principal, _changes(on)))),
     PagePanel("Changes", "one change", _newest_change),
+    PagePanel("Incident", "an hour", partial(_incident, hours=1)),
+    PagePanel("Incident", "two days, biggest tenant", partial(_incident, hours=48, of_all=False)),
+    PagePanel("Incident", "changes and what was decided before", _decided_before),
     PagePanel("Tenants", "list", lambda on: on.runtime.tenants.list(on.principal)),
     PagePanel(
         "Tenants",

@@ -28,6 +28,7 @@ from core.reports.budget_lines import BudgetLine as BudgetLine
 from core.reports.calls import MOST_EXPORTED as MOST_EXPORTED
 from core.reports.calls import CallFilter as CallFilter
 from core.reports.calls import CallPage as CallPage
+from core.reports.change_reports import ChangeReports
 from core.reports.change_words import Difference as Difference
 from core.reports.change_words import differences as differences
 from core.reports.change_words import sides as sides
@@ -38,7 +39,6 @@ from core.reports.changes import ChangeCursor as ChangeCursor
 from core.reports.changes import ChangeFilter as ChangeFilter
 from core.reports.changes import ChangePage as ChangePage
 from core.reports.changes import RecordedChange as RecordedChange
-from core.reports.changes import change_choices, change_page, changes_since, one_change, some_changes
 from core.reports.contrasts import Contrast as Contrast
 from core.reports.contrasts import contrast
 from core.reports.documents import backtest_document as backtest_document
@@ -59,6 +59,9 @@ from core.reports.frames import csv_cell as csv_cell
 from core.reports.frames import csv_pieces as csv_pieces
 from core.reports.guardrails import Caught as Caught
 from core.reports.guardrails import caught
+from core.reports.incidents import Cluster as Cluster
+from core.reports.incidents import Incident as Incident
+from core.reports.incidents import clusters, incident
 from core.reports.measures import CallFigures as CallFigures
 from core.reports.one_call import Call as Call
 from core.reports.one_call import RecordedAttempt as RecordedAttempt
@@ -92,7 +95,6 @@ from core.reports.spend import Reason as Reason
 from core.reports.spend import Spend as Spend
 from core.reports.spend import Verified as Verified
 from core.reports.spend import spend
-from core.reports.standing import StandingReports
 from core.reports.statement import Statement as Statement
 from core.reports.statement import month_around as month_around
 from core.reports.statement import statement
@@ -110,7 +112,7 @@ ENOUGH = 20
 """Calls from which on a p95 is worth reading; with fewer a page shows it pale or not at all."""
 
 
-class Reports(StandingReports):
+class Reports(ChangeReports):
     """The read side. Each question is answered from one snapshot of the store, and of what its asker may see.
 
     Of tenants that the principal may not see nothing is found, as if they were not there. Every method raises
@@ -142,6 +144,16 @@ class Reports(StandingReports):
         """Return what is wrong at this time, the worst first; nothing if all is well."""
         with self._reading(principal, tenant_id) as now:
             return troubles(now, self._clock.now())
+
+    def clusters(self, principal: Principal, window: Window, tenant_id: str | None = None) -> list[Cluster]:
+        """Return where in *window* much more than usual went wrong, the worst first."""
+        with self._reading(principal, tenant_id) as now:
+            return clusters(now, window, self._clock.now())
+
+    def incident(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Incident:
+        """Return what went wrong in *window*, held against the same hours of the days before; see :func:`incident`."""
+        with self._reading(principal, tenant_id) as now:
+            return incident(now, window, self._clock.now())
 
     def rejections(self, principal: Principal, tenant_id: str | None = None) -> list[Rejection]:
         """Return the providers that turn away every call, for our key or our account; nothing if all is well."""
@@ -334,45 +346,3 @@ class Reports(StandingReports):
         """
         with self._reading(principal) as now:
             return one_call(now, call_id, self._clock.now())
-
-    def changes(self, principal: Principal, wanted: ChangeFilter, behind: ChangeCursor | None = None) -> ChangePage:
-        """Return a page of what passes *wanted*, *behind* one or the newest; of all tenants to who sees all of them."""
-        with self._reading(principal, wanted.tenant_id, Permission.CHANGES_READ) as now:
-            return change_page(now, wanted, behind)
-
-    def every_change(self, principal: Principal, wanted: ChangeFilter) -> Generator[RecordedChange]:
-        """Yield all changes that pass *wanted*, the newest first, for an export; some hundred are held at a time."""
-        principal.require(Permission.CHANGES_READ)
-        return self._every_change(principal, wanted)
-
-    def _every_change(self, principal: Principal, wanted: ChangeFilter) -> Generator[RecordedChange]:
-        behind: ChangeCursor | None = None
-        while True:
-            with self._reading(principal, wanted.tenant_id, Permission.CHANGES_READ) as now:
-                some = some_changes(now, wanted, behind, AT_ONCE)
-            yield from some
-            if len(some) < AT_ONCE:
-                return
-            behind = ChangeCursor(some[-1].at, some[-1].id)
-
-    def change(self, principal: Principal, change_id: str) -> RecordedChange:
-        """Return one change.
-
-        Raises:
-            NotFound: there is none of that id.
-
-        """
-        with self._reading(principal, needs=Permission.CHANGES_READ) as now:
-            return one_change(now, change_id)
-
-    def changes_since(self, principal: Principal, change: RecordedChange, most: int) -> Sequence[RecordedChange]:
-        """Return what was decided of the same thing since a change, the newest first, at most so many."""
-        with self._reading(principal, needs=Permission.CHANGES_READ) as now:
-            return changes_since(now, change, most)
-
-    def change_choices(
-        self, principal: Principal, starts_at: datetime, ends_at: datetime, tenant_id: str | None = None
-    ) -> ChangeChoices:
-        """Return which kinds, people and doors occur among the changes of that time."""
-        with self._reading(principal, tenant_id, Permission.CHANGES_READ) as now:
-            return change_choices(now, starts_at, ends_at)

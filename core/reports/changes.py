@@ -203,6 +203,28 @@ def changes_since(reading: Reading, change: RecordedChange, most: int) -> list[R
     return [_read(reading, row) for row in _rows(reading, page, "a", some, bound)]
 
 
+def decided_before(reading: Reading, changes: Sequence[RecordedChange]) -> dict[str, RecordedChange]:
+    """Return, by the id of each decision, the newest one of the same thing before it; some hundred are looked at."""
+    decided = [one for one in changes if one.is_decided][:CHANGES_ON_PAGE]
+    if not decided:
+        return {}
+    pairs = sorted({(one.kind, one.subject) for one in decided})
+    bound: dict[str, Any] = {"ends_at": micros(max(one.at for one in decided))}
+    of: list[str] = []
+    for number, (kind, subject) in enumerate(pairs):
+        of.append(f"(a.kind = :kind_{number} AND a.subject = :subject_{number})")
+        bound |= {f"kind_{number}": kind, f"subject_{number}": subject}
+    newest = f"{_DECIDED} ORDER BY a.at DESC, a.id DESC LIMIT {_READ_AT_ONCE + CHANGES_ON_PAGE}"
+    some = ["a.at <= :ends_at", f"({' OR '.join(of)})"]
+    rows = [_read(reading, row) for row in _rows(reading, newest, "a", some, bound)]
+    found: dict[str, RecordedChange] = {}
+    for one in decided:
+        earlier = (row for row in rows if (row.at, row.id) < (one.at, one.id) and _same(row) == _same(one))
+        if (before := next(earlier, None)) is not None:
+            found[one.id] = before
+    return found
+
+
 def change_choices(reading: Reading, starts_at: datetime, ends_at: datetime) -> ChangeChoices:
     """Return what occurs in that time: at most ``MOST_CHANGE_CHOICES`` of a sort."""
     within = ChangeFilter(starts_at=starts_at, ends_at=ends_at)

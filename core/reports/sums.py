@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from core.clock import micros
@@ -57,6 +57,8 @@ class SumQuestion:
     """``cell`` counts from the window's ``origin``, in steps of :attr:`step`."""
     step: int = 0
     """In microseconds."""
+    spans: Sequence[tuple[datetime, datetime]] = ()
+    """Of the window these alone, which do not overlap: ``cell`` counts which of them it is, from 0."""
     tenants: Sequence[str] | None = None
     """Of those that may be seen, these alone."""
     conditions: Sequence[SumCondition] = ()
@@ -132,7 +134,7 @@ class _Statement:
             self._values += " AND " + text.replace("{more}", self._list(f"more_{number}", one.more))
         self._details = None if asked.details is None else self._list("detail", sorted(asked.details))
         self._cell, bound = "0", dict[str, int]()
-        if "cell" in asked.by:
+        if "cell" in asked.by and not asked.spans:
             self._cell, bound = step_of(asked.window, asked.step * _MICRO, "{alias}.at")
         self._bound |= bound
 
@@ -141,16 +143,24 @@ class _Statement:
         self._bound |= bound
         return ", ".join(f":{one}" for one in bound) or "NULL"
 
-    def _pieces(self, widths: Sequence[int]) -> list[Section]:
+    def _pieces(self, widths: Sequence[int]) -> list[tuple[str, list[Section]]]:
+        """Return what the window is read from: of each of its spans, with what its cells are in SQL."""
         window, step = self._asked.window, self._asked.step
-        return pieces(
-            micros(window.starts_at),
-            micros(window.ends_at),
-            widths,
-            built_from=self._reading.rolled_from,
-            now=self._now,
-            cuts=Cuts(step, micros(window.origin), self._shifts) if "cell" in self._asked.by else None,
-        )
+        is_cut = "cell" in self._asked.by and not self._asked.spans
+        cuts = Cuts(step, micros(window.origin), self._shifts) if is_cut else None
+        found: list[tuple[str, list[Section]]] = []
+        for number, (starts_at, ends_at) in enumerate(self._asked.spans or [(window.starts_at, window.ends_at)]):
+            made = pieces(
+                micros(starts_at),
+                micros(ends_at),
+                widths,
+                built_from=self._reading.rolled_from,
+                now=self._now,
+                cuts=cuts,
+            )
+            is_told = "cell" in self._asked.by and bool(self._asked.spans)
+            found.append((str(number) if is_told else self._cell, made))
+        return found
 
     @property
     def _shifts(self) -> Sequence[tuple[int, int]]:
@@ -188,8 +198,9 @@ class _Statement:
         names, facet = self._asked.names, self._asked.facet
         found = self._pieces(facet.widths)
         arms = [
-            self._rolled("rollup", number, piece, [f"r.{name}" for name in names])
-            for number, piece in enumerate(found)
+            self._rolled("rollup", f"{span}_{number}", cell, piece, [f"r.{name}" for name in names])
+            for span, (cell, some) in enumerate(found)
+            for number, piece in enumerate(some)
             if piece.minutes != CALLS
         ]
         arms += self._others(found, [f"{signed(facet, name)} AS {name}" for name in names], facet.where)
@@ -222,10 +233,12 @@ FROM n GROUP BY 1, 2, {shown}"""
         facet = self._asked.facet
         found = self._pieces(facet.slot_widths)
         arms: list[str] = []
-        for number, piece in enumerate(found):
-            if piece.minutes != CALLS:
-                slot = f"r.slot / {FINEST // COARSE}" if piece.minutes == facet.slot_widths[-1] else "r.slot"
-                arms.append(self._rolled("rollup_slot", number, piece, [f"{slot} AS slot", "r.n"], kind))
+        for span, (cell, some) in enumerate(found):
+            for number, piece in enumerate(some):
+                if piece.minutes != CALLS:
+                    slot = f"r.slot / {FINEST // COARSE}" if piece.minutes == facet.slot_widths[-1] else "r.slot"
+                    columns = [f"{slot} AS slot", "r.n"]
+                    arms.append(self._rolled("rollup_slot", f"{span}_{number}", cell, piece, columns, kind))
         column = "slot" if kind == "duration" else "ttft_slot"
         where = f"{facet.where} AND d.family = {slot_family(facet)} AND d.{column} IS NOT NULL"
         arms += self._others(found, [f"d.{column} / {FINEST // COARSE} AS slot", "d.n"], where)
@@ -233,8 +246,10 @@ FROM n GROUP BY 1, 2, {shown}"""
         sql = self._grouped(arms, "CAST(SUM(x.n) AS BIGINT)", "x.slot", "SUM(x.n) <> 0")
         return [tuple(row) for row in self._reading.rows(with_tenants + sql, self._bound, tenant="x.tenant_id")]
 
-    def _rolled(self, table: str, number: int, piece: Section, columns: Sequence[str], kind: str = "") -> str:
-        self._bound |= {f"since_{number}": piece.since, f"until_{number}": piece.until}
+    def _rolled(  # noqa: PLR0917 what an arm is made of
+        self, table: str, name: str, cell: str, piece: Section, columns: Sequence[str], kind: str = ""
+    ) -> str:
+        self._bound |= {f"since_{name}": piece.since, f"until_{name}": piece.until}
         source, tenants = f"{table} r", "r.tenant_id = ''"
         if self._ids is not None:
             tenants = f"r.tenant_id IN ({self._ids})"
@@ -243,36 +258,38 @@ FROM n GROUP BY 1, 2, {shown}"""
         kinds = f"AND r.kind = '{kind}' " if kind else ""
         values = self._values.format(value="r.value", detail="r.detail")
         return (
-            f"SELECT {self._keys('r', 'r.value', 'r.detail', own='r.tenant_id')}, {', '.join(columns)} FROM {source} "
+            f"SELECT {self._keys('r', cell, 'r.value', 'r.detail', own='r.tenant_id')}, "
+            f"{', '.join(columns)} FROM {source} "
             f"WHERE r.facet = '{self._asked.facet.name}' AND r.minutes = {piece.minutes} {kinds}AND {tenants} "
-            f"AND r.at >= :since_{number} AND r.at < :until_{number}{values}"
+            f"AND r.at >= :since_{name} AND r.at < :until_{name}{values}"
         )
 
-    def _others(self, found: Sequence[Section], columns: Sequence[str], where: str) -> list[str]:
+    def _others(self, found: Sequence[tuple[str, Sequence[Section]]], columns: Sequence[str], where: str) -> list[str]:
         """Return the arms of what is not folded yet, and of what is read from the calls."""
         facet = self._asked.facet
         own = "d.tenant_id" if self._each or self._ids is not None else "''"
-        head = f"SELECT {self._keys('d', facet.value, facet.detail, own=own)}, {', '.join(columns)} FROM "
         tail = f" WHERE {where}{self._values.format(value=facet.value, detail=facet.detail)}"
         of = "" if self._ids is None else f" AND {{alias}}.tenant_id IN ({self._ids})"
         arms: list[str] = []
-        rolled = [piece for piece in found if piece.minutes != CALLS]
-        if rolled:
-            self._bound |= {"since_rolled": rolled[0].since, "until_rolled": rolled[-1].until}
-            range_ = f" AND d.at >= :since_rolled AND d.at < :until_rolled{of.format(alias='d')}"
-            arms.append(f"{head}rollup_delta d{tail}{range_}")
-        for number, piece in enumerate(found):
-            if piece.minutes == CALLS:
-                self._bound |= {f"since_{number}": piece.since, f"until_{number}": piece.until}
-                within = f"g.started_at >= :since_{number} AND g.started_at < :until_{number}{of.format(alias='g')}"
-                arms.append(f"{head}(SELECT f.*, {piece.sign} AS n FROM ({facts(within)}) AS f) d{tail}")
+        for span, (cell, some) in enumerate(found):
+            head = f"SELECT {self._keys('d', cell, facet.value, facet.detail, own=own)}, {', '.join(columns)} FROM "
+            if rolled := [piece for piece in some if piece.minutes != CALLS]:
+                self._bound |= {f"since_{span}": rolled[0].since, f"until_{span}": rolled[-1].until}
+                range_ = f" AND d.at >= :since_{span} AND d.at < :until_{span}{of.format(alias='d')}"
+                arms.append(f"{head}rollup_delta d{tail}{range_}")
+            for number, piece in enumerate(some):
+                if piece.minutes == CALLS:
+                    name = f"{span}_{number}"
+                    self._bound |= {f"since_{name}": piece.since, f"until_{name}": piece.until}
+                    within = f"g.started_at >= :since_{name} AND g.started_at < :until_{name}{of.format(alias='g')}"
+                    arms.append(f"{head}(SELECT f.*, {piece.sign} AS n FROM ({facts(within)}) AS f) d{tail}")
         return arms
 
-    def _keys(self, alias: str, value: str, detail: str, *, own: str) -> str:
+    def _keys(self, alias: str, cell: str, value: str, detail: str, *, own: str) -> str:
         if self._details is not None:
             detail = f"CASE WHEN {detail} IN ({self._details}) THEN {detail} ELSE '' END"
-        cell = self._cell.replace("{alias}", alias)
-        return f"{cell} AS cell, {own} AS tenant_id, {value} AS value, {detail} AS detail"
+        told = cell.replace("{alias}", alias)
+        return f"{told} AS cell, {own} AS tenant_id, {value} AS value, {detail} AS detail"
 
     def _grouped(self, arms: Sequence[str], chosen: str, more: str, some: str) -> str:
         keys = ", ".join([*(f"x.{name}" for name in self._asked.by), *([more] if more else [])])

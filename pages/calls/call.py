@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import orjson
 import streamlit as st
 
@@ -9,9 +11,10 @@ from core.errors import NotFound
 from core.reports import Call, RecordedAttempt
 from core.tenants import Permission
 from pages.calls import messages
-from pages.kit import address, charts, formats, layout, links, outcomes, zones
+from pages.kit import address, charts, formats, incidents, layout, links, outcomes, zones
 from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
+from pages.kit.links import Destination
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import Badge
 from pages.kit.page import Visit, name_tab
@@ -65,7 +68,7 @@ def _head(call: Call) -> None:
     began = zones.told(call.started_at, call.timezone, seconds=True)
     st.markdown(
         f"{outcomes.badge(call.outcome)} **{plain(call.schema) or 'No schema'}** "
-        f":gray[for] {links.tenant(call.tenant)} :gray[· {plain(began)} ·] {code(call.id)}"
+        f":gray[for] {links.tenant(call.tenant)} :gray[·] {links.to(began, _hour_of(call))} :gray[·] {code(call.id)}"
     )
     with st.grid(6, min_column_width=128, gap="small"):
         for label, value, help_text in _figures(call):
@@ -78,6 +81,12 @@ def _head(call: Call) -> None:
             title=title,
             icon=outcomes.OUTCOMES[call.outcome].icon,
         )
+
+
+def _hour_of(call: Call) -> Destination:
+    """Return where the hour of a call is opened as an incident of its tenant."""
+    begins = call.started_at.replace(minute=0, second=0, microsecond=0)
+    return incidents.of_time(begins, begins + timedelta(hours=1), call.tenant)
 
 
 def _chain(call: Call) -> None:

@@ -11,10 +11,11 @@ from core.call_search import CallSearch
 from core.errors import Invalid
 from core.reports import MOST_EXPORTED, CallFilter, CallPage
 from core.reports.calls import MOST_SORTED, SORTS, CallOrder, CallSummary
+from core.reports.incidents import LONGEST
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.calls import cards, columns, files, paging, rows, searching, tail, views
-from pages.kit import address, formats, layout, ranges, zones
+from pages.kit import address, formats, incidents, layout, ranges, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
 from pages.kit.markup import plain
@@ -175,6 +176,7 @@ def _page(visit: Visit, asked: _AskedList, summary: CallSummary) -> None:
         st.caption(_below(asked, summary, page), width="content")
         with st.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
             paging.draw(visit, page)
+            _incident(visit, asked)
             _exports(visit, asked)
 
 
@@ -213,6 +215,18 @@ def spent(summary: CallSummary) -> str:
         if count
     ]
     return plain(formats.dollars(summary.spend_nano_usd)) + (f" ({', '.join(beside)})" if beside else "")
+
+
+def _incident(visit: Visit, asked: _AskedList) -> None:
+    """Lead to what happened in that time, where that is short enough to be one incident."""
+    begins, ends = asked.wanted.starts_at, min(asked.wanted.ends_at, visit.now)
+    if timedelta() < ends - begins <= LONGEST:
+        whose = next(
+            (one.name for one in visit.runtime.tenants.list(visit.principal) if one.id == asked.wanted.tenant_id), None
+        )
+        place = incidents.of_time(begins, ends, whose)
+        label, icon = "What happened then", ":material/emergency_home:"
+        st.page_link("incident/page.py", label=label, icon=icon, query_params=dict(place.parameters))
 
 
 def _exports(visit: Visit, asked: _AskedList) -> None:

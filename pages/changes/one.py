@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
@@ -9,8 +10,9 @@ import streamlit as st
 from core.changes import UndoPreview
 from core.reports import RecordedChange, differences, sides
 from pages.changes import words
-from pages.kit import address, formats, layout, links, zones
+from pages.kit import address, formats, incidents, layout, links, zones
 from pages.kit.frames import pd, table
+from pages.kit.links import Destination
 from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, name_tab, refusals
 from pages.kit.reasons import reason
@@ -25,6 +27,7 @@ def draw(visit: Visit, change_id: str) -> None:
     name_tab(visit, f"{change.kind} {change.subject}".strip())
     with layout.card(plain(zones.retold(change.summary)), key="change_card", stretch=False):
         layout.facts(_facts(change), key="change_facts")
+        st.markdown(f":small[{links.to('How calls went around it', _around(change))}]")
         link: Any = change.after["link"] if change.action == "change.note" and change.after else None
         if link:
             st.link_button("Open what it links to", link, icon=":material/open_in_new:")
@@ -32,6 +35,11 @@ def draw(visit: Visit, change_id: str) -> None:
         _differences(change.before, change.after, "Nothing more was written down of this change.")
     _since(shown)
     _way_back(visit, shown)
+
+
+def _around(change: RecordedChange) -> Destination:
+    """Return where it is told how calls went from a while before a change until a day after it."""
+    return incidents.of_time(change.at - timedelta(minutes=15), change.at + timedelta(days=1), change.tenant)
 
 
 def _back() -> None:

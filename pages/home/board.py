@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.reports import Overview, Window
+from core.reports import Cluster, Overview, Window
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.home import tables
@@ -37,6 +38,8 @@ class Board:
     overview: Overview
     panels: Panels | None
     """``None`` where there were no calls."""
+    clusters: Sequence[Cluster]
+    """Where much more than usual went wrong, the worst first."""
 
 
 def board(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> Board:
@@ -50,7 +53,7 @@ def board(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> 
 def _board(visit: Visit, window: Window, tenant_id: str | None) -> Board:
     overview = visit.runtime.reports.overview(visit.principal, window, tenant_id)
     if not overview.totals.calls:
-        return Board(overview, None)
+        return Board(overview, None, ())
     panels = Panels(
         latency=charts.latency(overview),
         spend=charts.spend(overview),
@@ -61,4 +64,4 @@ def _board(visit: Visit, window: Window, tenant_id: str | None) -> Board:
         heat=None if tenant_id else charts.heat(overview),
         tenants=None if tenant_id else tables.tenants(overview),
     )
-    return Board(overview, panels)
+    return Board(overview, panels, visit.runtime.reports.clusters(visit.principal, window, tenant_id))

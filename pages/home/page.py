@@ -7,7 +7,7 @@ from datetime import timedelta
 import streamlit as st
 
 from core.tenants import Permission
-from pages.home import panels, tiles
+from pages.home import clusters, panels, tiles
 from pages.home.board import board
 from pages.home.sentence import sentence
 from pages.home.troubles import troubles
@@ -84,6 +84,7 @@ def body() -> None:
         alert()
         if overview.totals.calls:
             st.markdown(sentence(overview, ranges.before(chosen)))
+        clusters.draw(found.clusters, chosen, overview.window, tenant)
         draw(tiles.tiles(overview, ranges.before(chosen)))
         if found.panels:
             panels.draw(overview, found.panels, chosen, tenant)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 from core.admission import Crowd
 from core.tenants import Permission
-from pages.kit import formats, links, zones
+from pages.kit import formats, incidents, links, zones
 from pages.kit.links import Destination
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 
 _MOST_TENANTS = 5
+LOOKED_BACK = timedelta(hours=2)
+"""What is wrong now is opened from so long before this hour on."""
 _OTHERS = "other tenants"
 
 
@@ -47,8 +50,17 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
         *of_crowds(visit, tenant_id),
         *of_workers(visit),
     ]
-    named = (Notice(one.headline, _told(one.sentence), links.of_tenant(one.tenant)) for one in of_tenants)
+    named = (
+        Notice(one.headline, f"{_told(one.sentence)} {_happened(visit, one.tenant)}", links.of_tenant(one.tenant))
+        for one in of_tenants
+    )
     return [*everybodys, *named]
+
+
+def _happened(visit: Visit, tenant: str) -> str:
+    """Return what leads to the last hours of a tenant, opened as an incident."""
+    now = visit.now.replace(minute=0, second=0, microsecond=0)
+    return links.to("What happened", incidents.of_time(now - LOOKED_BACK, now + timedelta(hours=1), tenant)) + "."
 
 
 def _told(sentence: str) -> str:

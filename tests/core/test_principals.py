@@ -43,6 +43,7 @@ from tests.rooms import NOBODYS, WITHOUT, questions, questions_of, rooms, takes_
 
 WINDOW = Window.last(timedelta(days=7), START)
 BY_TENANT = Query(window=WINDOW, measures=["calls", "p95", "spend"], by=["time", "tenant", "model"])
+OPENED = Window.of(START - DAY, START + DAY)
 MODEL = "openai/gpt-4o-mini"
 BODY = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 
@@ -332,6 +333,10 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "caught all": (L, lambda on, who, of: on.caught(who, WINDOW)),
     "troubles": (L, lambda on, who, of: on.troubles(who, of.tenant.id)),
     "troubles all": (L, lambda on, who, of: on.troubles(who)),
+    "clusters": (L, lambda on, who, of: on.clusters(who, WINDOW, of.tenant.id)),
+    "clusters all": (L, lambda on, who, of: on.clusters(who, WINDOW)),
+    "incident": (L, lambda on, who, of: on.incident(who, OPENED, of.tenant.id)),
+    "incident all": (L, lambda on, who, of: on.incident(who, OPENED)),
     "rejections": (L, lambda on, who, of: on.rejections(who, of.tenant.id)),
     "rejections all": (L, lambda on, who, of: on.rejections(who)),
     "providers": (L, lambda on, who, of: list(on.providers(who, of.tenant.id).figures.items())),
@@ -386,6 +391,7 @@ def since(on: Reports, who: Principal, of: Ground) -> Any:
 READ_CHANGES: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "changes": (L, lambda on, who, of: on.changes(who, dataclasses.replace(CHANGED, tenant_id=of.tenant.id))),
     "changes all": (L, lambda on, who, of: on.changes(who, CHANGED)),
+    "decided_before": (L, lambda on, who, of: on.decided_before(who, on.changes(who, CHANGED).changes)),
     "changes text": (L, lambda on, who, of: on.changes(who, dataclasses.replace(CHANGED, text=of.tenant.name))),
     "every_change": (L, lambda on, who, of: list(on.every_change(who, CHANGED))),
     "changes_since": (K, since),

@@ -63,6 +63,11 @@ READS: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = {
 GROWING: dict[str, Callable[[Runtime, Principal, Tenant], Any]] = READS | {
     "query": lambda on, who, _: on.reports.query(who, BY_TENANT),
     "caught": lambda on, who, _: on.reports.caught(who, WINDOW),
+    "clusters": lambda on, who, _: on.reports.clusters(who, WINDOW),
+    "incident": lambda on, who, _: on.reports.incident(who, WINDOW),
+    "decided before": lambda on, who, _: on.reports.decided_before(
+        who, on.reports.changes(who, ChangeFilter(starts_at=WINDOW.starts_at, ends_at=LATER)).changes
+    ),
     "route use": lambda on, who, _: on.reports.route_use(who),
     "contrast": lambda on, who, _: on.reports.contrast(who, EVERY, dataclasses.replace(EVERY, outcome="any_error")),
     "flag met": lambda on, who, _: on.reports.flag_met(who, "route:default"),

@@ -206,7 +206,9 @@ def test_any_window_is_read_from_rollups_as_from_calls(store: Store, seed: int) 
         window = Window.of(*ends, world.one_of(("UTC", "Europe/Berlin", "Asia/Kathmandu")))
         step = world.one_of((7, 15, 60, 180, 1440)) * 60_000_000
         scope = world.one_of((EVERYWHERE, TenantScope(frozenset({"acme", "nobody"}))))
-        question = SumQuestion(window=window, facet=facet, by=by, step=step)
+        some = sorted(DAY + timedelta(seconds=world.chance.randrange(2 * 86_400)) for _ in range(4))
+        spans = world.one_of([(), ((some[0], some[1]), (some[2], some[3]))])
+        question = SumQuestion(window=window, facet=facet, by=by, step=step, spans=spans)
         questions.append((scope, question, world.one_of((micros(ends[1]), micros(DAY + timedelta(days=9))))))
 
     def answers(built_from: datetime) -> list[Any]:

@@ -41,10 +41,12 @@ from core.reports import CallFilter, ChangeFilter, Window
 from core.reports.calls import NEWEST, CallOrder
 from core.runtime import Runtime
 from core.settings import ROOT, Settings
+from core.tables import Outcome
 from core.user_exports import KeptUser
 from pages import _exports
 from pages.calls.files import CallList, Document, digest
 from pages.guardrails.files import CaughtWanted
+from pages.incident.files import IncidentTable
 from pages.kit import visitor
 from pages.prices.files import PriceList
 from pages.schemas.files import SchemaList
@@ -65,6 +67,7 @@ ASKED: dict[str, Callable[[Ground | None], Any]] = {
     "calls/document": lambda of: Document(of.call_id if of else "", digest(PDF)),
     "changes/list": lambda of: ChangeFilter(starts_at=START - DAY, ends_at=START + DAY, tenant_id=id_of(of)),
     "guardrails/caught": lambda of: CaughtWanted(START - DAY, START + DAY, id_of(of)),
+    "incident/table": lambda of: IncidentTable(START - DAY, START + DAY, id_of(of)),
     "prices/list": lambda of: PriceList(id_of(of) or "", START),
     "prices/overrides": lambda of: PriceList(id_of(of) or "", START),
     "prices/old-figures": lambda of: of.repricing_id if of else "",
@@ -262,7 +265,11 @@ def hostile(on: Runtime) -> Ground:
         START - timedelta(hours=1), of.tenant.id, principal=FORMULA, request_id=FORMULA, **begins
     )
     paid = builders.attempt(call, provider="compatible", model=FORMULA, price=None, cost_nano_usd=None)
-    builders.save(on.store, call, paid, builders.finding(call, guardrail=FORMULA, place=FORMULA, kind=FORMULA))
+    tried = builders.attempt(call, 2, Outcome.INVALID, provider="compatible", model=FORMULA)
+    wrong = builders.field_error(tried, FORMULA)
+    builders.save(
+        on.store, call, paid, tried, wrong, builders.finding(call, guardrail=FORMULA, place=FORMULA, kind=FORMULA)
+    )
     builders.save(on.store, builders.change(START - timedelta(hours=1), "flag", FORMULA, FORMULA, of.tenant.id))
     on.prices.set(LOCAL_OPERATOR, "compatible", FORMULA, tenant=of.tenant, rates=RATES, reason=FORMULA)
     return of

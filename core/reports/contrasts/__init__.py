@@ -31,8 +31,9 @@ _PARTS = 65_536
 _PART = literal_column("(generation.started_at % 1000003) * 7919 % 65536", BigInteger)
 """Which of so many parts a call is in, by the microsecond in which it began: that has nothing to do with how it went,
 and the index of calls by time has it, while their ids would be read from the table."""
-_CHOSEN_BY = {"field": "outcome"}
-"""By which dimension a term chooses, where it is not called as that. An error in a field makes an answer invalid."""
+_CHOSEN_BY = {"field": "outcome", "attempts": "outcome"}
+"""By which dimension a term chooses, where it is not called as that. An error in a field makes an answer invalid, and
+several attempts make it valid after something."""
 _CALL = GenerationRow
 _COLUMNS: tuple[Any, ...] = (
     _CALL.tenant_id,

@@ -1,0 +1,120 @@
+"""One incident as it is shown: its figures, made once for all who look, and what was decided around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.reports import ChangeFilter, Incident, RecordedChange, Window
+from core.reports.ranges import Range
+from core.tenants import Permission, Tenant
+from pages.kit import links, ranges
+from pages.kit.links import Destination
+from pages.kit.page import Visit
+from pages.kit.shared import shared
+
+WITHIN = timedelta(hours=1)
+"""What was changed so long before it, or behind it, is told as within the hour."""
+EARLIER = timedelta(days=3)
+"""What was decided so long before may be why."""
+MOST_EARLIER = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedIncident:
+    """What the page shows."""
+
+    incident: Incident
+    tenant: Tenant | None
+    zone: str
+    changes: Sequence[RecordedChange]
+    """Within the hour, the newest first."""
+    earlier: Sequence[RecordedChange]
+    """What was decided in the days before that, the newest first, some of it."""
+    before: Mapping[str, RecordedChange]
+    """By the id of a change, what was decided of the same thing before."""
+    tells_changes: bool
+    """Whether who looks may see what was decided."""
+
+    @property
+    def window(self) -> Window:
+        """When it was."""
+        return self.incident.window
+
+    @property
+    def here(self) -> dict[str, str]:
+        """Its time and tenant, as they stand in addresses."""
+        span = Range(span=(self.window.starts_at, self.window.ends_at))
+        return ranges.parameters(span, self.zone) | ({"tenant": self.tenant.name} if self.tenant else {})
+
+    def calls(self, told: str, search: str = "", **more: str) -> str:
+        """Return a figure as Markdown that leads to the calls behind it."""
+        return links.to(told, Destination("calls", self.here | ({"q": search} if search else {}) | more))
+
+    @property
+    def cause(self) -> RecordedChange | None:
+        """The decision that is named with it: the last one before it began, or one about what went wrong."""
+        first = self.incident.first
+        began = first.at if first and "lost" in self.incident.kinds else self.window.ends_at
+        decided = [one for one in self.changes if one.is_decided and one.at <= began]
+        if decided and decided[0].at >= self.window.starts_at - WITHIN:
+            return decided[0]
+        kinds = _KINDS_OF.get(self.most or "", ())
+        return next((one for one in self.earlier if one.kind in kinds), None)
+
+    @property
+    def most(self) -> str | None:
+        """The outcome in which most of what went wrong ended."""
+        if "lost" not in self.incident.kinds:
+            return "invalid" if "asked again" in self.incident.kinds else None
+        lost = [one for one in self.incident.outcomes if one.which in _KINDS_OF]
+        return lost[0].which if lost and 2 * lost[0].calls >= self.incident.figures.lost else None
+
+
+_KINDS_OF: Mapping[str, Sequence[str]] = {
+    "blocked_budget": ("budget",),
+    "blocked_flag": ("flag",),
+    "blocked_guardrail": ("guardrail",),
+    "blocked_rate": ("tenant", "key"),
+    "invalid": ("schema", "route"),
+    "truncated": ("schema", "route"),
+    "refused": ("schema", "route"),
+    "content_filtered": ("schema", "route"),
+    "provider_error": ("flag", "route", "breaker"),
+    "timeout": ("flag", "route", "breaker"),
+    "internal_error": (),
+}
+"""Outcomes that got no object, and what may be decided that makes calls end so."""
+
+
+def opened(visit: Visit, window: Window, tenant: Tenant | None, zone: str) -> OpenedIncident:
+    """Return what is shown of *window*, or how that was a moment ago."""
+    tenant_id = tenant.id if tenant else None
+    asked = (tenant_id, zone, window.starts_at, window.ends_at)
+    found = shared(
+        visit, "incident", window, asked, lambda: visit.runtime.reports.incident(visit.principal, window, tenant_id)
+    )
+    may = visit.may(Permission.CHANGES_READ)
+    begins, ends = found.window.starts_at - WITHIN, found.window.ends_at + WITHIN
+    changes = _changes(visit, begins, ends, tenant_id, may=may)
+    earlier = _changes(visit, found.window.starts_at - EARLIER, begins, tenant_id, may=may)
+    decided = [one for one in earlier if one.is_decided][:MOST_EARLIER]
+    return OpenedIncident(
+        incident=found,
+        tenant=tenant,
+        zone=zone,
+        changes=changes,
+        earlier=decided,
+        before=visit.runtime.reports.decided_before(visit.principal, [*changes, *decided]) if may else {},
+        tells_changes=may,
+    )
+
+
+def _changes(
+    visit: Visit, starts_at: datetime, ends_at: datetime, tenant_id: str | None, *, may: bool
+) -> Sequence[RecordedChange]:
+    if not may:
+        return ()
+    wanted = ChangeFilter(starts_at=starts_at, ends_at=ends_at, tenant_id=tenant_id)
+    return visit.runtime.reports.changes(visit.principal, wanted).changes
