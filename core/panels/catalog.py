@@ -169,5 +169,6 @@ PANELS: Sequence[PagePanel] = (
     PagePanel(
         "Schemas", "one schema 30d", lambda on: on.reports.schemas(on.principal, on.last(_MONTH), schema=on.schema)
     ),
+    PagePanel("Store", "size", lambda on: on.reports.store_size(on.principal)),
 )
 """Every question; where one is asked of a tenant, it is the one that spends most."""
