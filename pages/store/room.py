@@ -9,7 +9,7 @@ from core.reports import Window
 from core.reports.store_size import DECISIONS, MOST_UNFOLDED, StoreSize
 from pages.kit import formats, layout, zones
 from pages.kit.exports import export
-from pages.kit.frames import grid, pd
+from pages.kit.frames import COLUMNS, grid, pd
 from pages.kit.page import Visit
 from pages.kit.shared import shared
 from pages.store import files
@@ -21,6 +21,7 @@ _HOLDS = {
     "sums": "Sums of calls, which pages and reports read",
     DECISIONS: "All that is set, and who set it",
 }
+_FIGURES = ("Room", "Share", "Rows", "A day more")
 _YEAR = 365
 
 
@@ -41,6 +42,7 @@ def draw(visit: Visit) -> None:
                 pd.DataFrame([_line(found, place) for place in range(len(found.families))]),
                 key="store_families",
                 alt="What takes how much room, and how much more each day",
+                columns={name: COLUMNS.TextColumn(name, alignment="right") for name in _FIGURES},
             )
             rows = "Rows are the database's own estimates. " if found.is_estimate else ""
             st.caption(
