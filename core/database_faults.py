@@ -121,6 +121,7 @@ _BY_SQLITE_CODE = {
     5: DatabaseFault.LOCKED,  # SQLITE_BUSY
     6: DatabaseFault.LOCKED,
     8: DatabaseFault.READ_ONLY,
+    9: None,  # SQLITE_INTERRUPT: one statement was cancelled
     11: DatabaseFault.UNREADABLE,  # SQLITE_CORRUPT
     13: DatabaseFault.FULL,
     14: DatabaseFault.NO_FILE,  # SQLITE_CANTOPEN

@@ -130,7 +130,7 @@ class Runtime:
         """Every read-only question. Made when first asked for: pandas takes a second to load."""
         from core.reports import Reports  # noqa: PLC0415 as said
 
-        return Reports(self.store, self.clock, lambda: self.routes.table().models)
+        return Reports(self.store, self.clock, lambda: self.routes.table().models, self.settings)
 
     @cached_property
     def trials(self) -> Trials:
@@ -195,6 +195,8 @@ class Runtime:
         self.backlog.close()
         with suppress(ProctorError):  # whoever sweeps next finds out by itself
             self.recovery.leave()
+        if "reports" in vars(self):
+            self.reports.close()
         self.claims.close()
         self.shared.close()
         self.store.close()
@@ -219,16 +221,15 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     metrics, cards = Metrics(), Cards(settings, clock)
     flags = Flags(store, clock, other_provider(settings, clock, metrics))
     guardrails = GuardrailRules(store, clock, OutsideJudges(settings, clock, metrics=metrics))
-    routes, schemas = Routes(store, clock, settings, cards), Schemas(store, clock)
     # In a container the process that died and the one that replaced it have the same name and number.
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()[-8:]}"
-    claims, journal = Claims(store, clock), JournalWriter(store)
+    routes, claims, journal = Routes(store, clock, settings, cards), Claims(store, clock), JournalWriter(store)
     budgets = Budgets(store, clock, owner=owner, wait_seconds=settings.budget_wait_seconds, claims=claims)
     recovery = Recovery(store, clock, journal, metrics, owner=owner)
     backlog = Backlog(store, clock, journal, budgets.reservations, metrics, folder=settings.backlog_folder, owner=owner)
     tenants = Tenants(store, clock, on_new_zone=budgets.new_zone, tries=budgets.freezes.tries)
     idle, longest = timedelta(hours=settings.sign_in_idle_hours), timedelta(days=settings.sign_in_days)
-    shared = Shared(settings.redis_url, clock, metrics)
+    shared, schemas = Shared(settings.redis_url, clock, metrics), Schemas(store, clock)
     limits, prices = Limits(shared, clock=clock), Prices(store, clock)
     policies = Policies(
         store,
@@ -247,11 +248,10 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     makers: dict[str, Callable[[], Provider]] = {one: partial(load_provider, one, settings, cards) for one in asked}
     if settings.runs_local_model:
         makers["local"] = partial(_local, local_model)
-    providers = LazyProviders(makers)
-    loop, stopping, listings = Loop(), threading.Event(), Listings(store, clock, cards)
+    providers, loop, stopping = LazyProviders(makers), Loop(), threading.Event()
+    listings, drills, trail = Listings(store, clock, cards), Drills(store, clock), Trail(store, clock)
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
-    drills, trail, stored = Drills(store, clock), Trail(store, clock), StoredObjects(store, clock)
-    answers, erasures = Answers(store, clock, claims), Erasures(store, clock)
+    answers, erasures, stored = Answers(store, clock, claims), Erasures(store, clock), StoredObjects(store, clock)
     documents = Workers(settings.answer_workers, metrics, reads="documents")
     workers, seals = Workers(settings.answer_workers, metrics, documents), Seals(store, journal)
     return Runtime(

@@ -110,13 +110,9 @@ class Settings(BaseSettings):
     without_budget: Literal["allow", "refuse"] = "allow"
     """Whether a call that no budget pays for may go out, unless the tenant says otherwise."""
     without_price: Literal["unless-budgeted", "allow", "refuse"] = "unless-budgeted"
-    """Whether a model that has no price may be called, unless the tenant says otherwise; by default where no hard
-    budget would have to pay for it.
-    """
+    """Whether a model without a price may be called, unless the tenant says so; by default if no hard budget pays."""
     vendor_storage: Literal["caller", "off", "refused"] = "caller"
-    """What of relayed answers a vendor stores, unless the tenant says otherwise: what the caller says, nothing, or
-    nothing, and a request by which it would is refused.
-    """
+    """Whether vendors store relayed answers, unless the tenant says otherwise: as callers say, never, or refused."""
     breaker_error_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The share of failed calls of the last minute from which on a model is not asked for a while."""
     breaker_slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -136,12 +132,15 @@ class Settings(BaseSettings):
     body_megabytes: Annotated[int, Field(ge=32)] = 128
     """How many megabytes of large bodies one process holds at once; others wait unread."""
     answer_workers: Annotated[int, Field(ge=0, le=64)] | None = None
-    """How many processes read heavy answers beside this one, started as they are needed; 0: it reads them itself.
-    Empty: half as many as there are cores."""
+    """How many processes read heavy answers beside this one; 0: it reads them itself. Empty: half as many as cores."""
     wrong_keys_per_min: PositiveInt = 60
     """After so many unknown keys in a minute an address is told to come back; known keys pass all the same."""
     database_url: str = ""
     """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
+    reports_database_url: str = ""
+    """A copy that follows the database, such as a read replica: reports are read from it. Empty: from the database."""
+    report_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
+    """How long one question of a page or a report may take in the database until it is cancelled; 0: without an end."""
     hash_keys: Annotated[tuple[DeploymentKey, ...], NoDecode] = ()
     """The deployment's own keys by which users are hashed. Empty: their hashes can be tried out by who has them."""
     payload_keys: Annotated[tuple[DeploymentKey, ...], NoDecode] = ()
@@ -203,11 +202,11 @@ class Settings(BaseSettings):
     def _capitals(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "reports_database_url")
     @classmethod
-    def _known_database(cls, value: str) -> str:
+    def _known_database(cls, value: str, told: ValidationInfo) -> str:
         if not value:
-            return f"sqlite:///{ROOT / 'data' / 'proctor.db'}"
+            return "" if told.field_name == "reports_database_url" else f"sqlite:///{ROOT / 'data' / 'proctor.db'}"
         if value.startswith("sqlite:///"):
             if value.removeprefix("sqlite:///").partition("?")[0] in ("", ":memory:"):
                 raise ValueError("it needs the path of a file, such as sqlite:////var/lib/proctor.db")

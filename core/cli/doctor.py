@@ -180,6 +180,27 @@ def _database(settings: Settings, *, asks: bool) -> Iterator[Check]:
         yield Check("database", Health.FAILED, f"{place}: {error.message}")
     finally:
         store.close()
+    if settings.reports_database_url:
+        yield _replica(settings)
+
+
+def _replica(settings: Settings) -> Check:
+    """Tell whether the copy that reports are read from answers, and has this release's tables."""
+    from core.store import Store  # noqa: PLC0415
+
+    store = Store(settings.reports_database_url, creates=False)
+    place = store.url.render_as_string(hide_password=True)
+    try:
+        store.check()
+        if (shape := store.shape()) is not None:
+            return Check("reports", Health.FAILED, f"{place}: {shape.sentence}")
+        return Check("reports", Health.OK, f"{place} answers: reports are read from it.")
+    except ProctorError as error:
+        return Check(
+            "reports", Health.WARNING, f"{place}: {error.message} Reports are read from the database meanwhile."
+        )
+    finally:
+        store.close()
 
 
 def _own_keys(settings: Settings) -> Iterator[Check]:

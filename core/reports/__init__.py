@@ -105,6 +105,7 @@ from core.reports.use import RouteTraffic as RouteTraffic
 from core.reports.use import flag_met, route_use
 from core.reports.windows import Window as Window
 from core.reports.windows import wall as wall
+from core.settings import Settings
 from core.store import Store
 from core.tables import Outcome as Outcome
 
@@ -120,9 +121,15 @@ class Reports(ChangeReports):
     the database does not answer.
     """
 
-    def __init__(self, store: Store, clock: Clock, routed: Callable[[], Collection[str]] = tuple) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        routed: Callable[[], Collection[str]] = tuple,
+        settings: Settings | None = None,
+    ) -> None:
         """*routed* gives the models that routes name, as ``provider/name``: they have lines of their own."""
-        super().__init__(store, clock)
+        super().__init__(store, clock, settings)
         self._routed = routed
 
     def overview(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Overview:
@@ -260,7 +267,7 @@ class Reports(ChangeReports):
         """
         principal.require(Permission.GENERATIONS_READ)
         some = frozenset(one for one in tenant_ids if principal.scope_of(Permission.GENERATIONS_READ).holds(one))
-        with self._looking(TenantScope(some)) as now:
+        with self._looks.open(TenantScope(some)) as now:
             return spend_histories(now, self._clock.now())
 
     def latest_call_at(self, principal: Principal, tenant_id: str | None = None) -> datetime | None:

@@ -46,7 +46,7 @@ class Reading:
         self.sees_all = sees_all
         """Whether who asks sees all tenants, also where the look is at one: what concerns all is for such alone."""
         self._store = store
-        self._connection = connection
+        self.connection = connection
 
     def rows(
         self, sql: str, bound: Mapping[str, Any], *, tenant: str = "g.tenant_id", with_shared: bool = False
@@ -58,7 +58,7 @@ class Reading:
         """
         assert "{tenant}" in sql, "a report that is not limited"  # noqa: S101 a fault of ours, found by any test
         condition, own = visible_sql(self.scope, tenant, with_shared=with_shared)
-        return self._connection.exec_driver_sql(
+        return self.connection.exec_driver_sql(
             self._store.prepare(sql.replace("{tenant}", condition)), {**bound, **own}
         ).all()
 
@@ -71,12 +71,12 @@ class Reading:
 
     def ask(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> Sequence[Any]:
         """Return the rows that *statement* gives, limited by the column *tenant*; values as the tables' types read."""
-        return self._connection.execute(statement.where(visible(self.scope, tenant))).all()
+        return self.connection.execute(statement.where(visible(self.scope, tenant))).all()
 
     def count(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> int:
         """Return how many rows *statement*, limited as in :meth:`ask`, gives: as many as its own bound at most."""
         some = statement.where(visible(self.scope, tenant)).subquery()
-        return int(self._connection.execute(select(func.count()).select_from(some)).scalar_one())
+        return int(self.connection.execute(select(func.count()).select_from(some)).scalar_one())
 
     @property
     def is_sqlite(self) -> bool:
@@ -86,7 +86,7 @@ class Reading:
     def room(self) -> tuple[StoreRoom, Sequence[TableSize]]:
         """How much room the database takes and has, and how large its tables are."""
         room = store_room(self._store)
-        return room, table_sizes(self._connection, room, is_sqlite=self.is_sqlite)
+        return room, table_sizes(self.connection, room, is_sqlite=self.is_sqlite)
 
     @property
     def own_keys(self) -> OwnKeys:
@@ -95,7 +95,7 @@ class Reading:
 
     def balances(self, periods: Sequence[BudgetPeriod]) -> dict[str, tuple[int, int]]:
         """Return what is spent and held of budgets that were found here, by budget id."""
-        return balances(self._store, self._connection, periods)
+        return balances(self._store, self.connection, periods)
 
     def tenant(self, tenant_id: str) -> Tenant:
         """Return one tenant.
@@ -112,7 +112,7 @@ class Reading:
     @cached_property
     def rolled_from(self) -> int:
         """Since when calls are in the rollups, in microseconds since 1970; older ones are read from the calls."""
-        found = self._connection.exec_driver_sql("SELECT built_from FROM rollup_state").scalar()
+        found = self.connection.exec_driver_sql("SELECT built_from FROM rollup_state").scalar()
         return int(found or 0)
 
     @cached_property

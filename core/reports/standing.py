@@ -6,20 +6,31 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from core.clock import Clock
-from core.principals import Permission, Principal, TenantScope
+from core.principals import Permission, Principal
+from core.reports.looks import Looks, ReplicaState
 from core.reports.proven import RollupsProven, proven
-from core.reports.reading import Reading, reading
+from core.reports.reading import Reading
 from core.reports.spend import Verified, verified
 from core.reports.store_size import StoreSize, store_size
+from core.settings import Settings
 from core.store import Store
 
 
 class StandingReports:
     """What ``Reports`` begins with: one look at the store for one asker, and what was proven and measured of it."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, store: Store, clock: Clock, settings: Settings | None = None) -> None:
         self._clock = clock
+        self._looks = Looks(store, clock, settings)
+
+    def close(self) -> None:
+        """Close what was opened for reports alone."""
+        self._looks.close()
+
+    def replica(self, principal: Principal) -> ReplicaState | None:
+        """Return how the copy stands that reports are read from; ``None`` without one, or for who sees not all."""
+        principal.require(Permission.GENERATIONS_READ)
+        return self._looks.replica() if principal.scope_of(Permission.GENERATIONS_READ).ids is None else None
 
     def verified(self, principal: Principal) -> Verified | None:
         """Return the last run of ``verify``, which is about all tenants; ``None`` if it was never run."""
@@ -38,11 +49,6 @@ class StandingReports:
             return store_size(now, self._clock.now())
 
     @contextmanager
-    def _looking(self, scope: TenantScope, *, sees_all: bool = False) -> Generator[Reading]:
-        with reading(self._store, scope, sees_all=sees_all) as now:
-            yield now
-
-    @contextmanager
     def _reading(
         self,
         principal: Principal,
@@ -52,5 +58,5 @@ class StandingReports:
         """Open one look at what *principal* may see, of one tenant or of all of those."""
         principal.require(needs)
         scope = principal.scope_of(needs)
-        with self._looking(scope.narrowed(tenant_id), sees_all=scope.ids is None) as now:
+        with self._looks.open(scope.narrowed(tenant_id), sees_all=scope.ids is None) as now:
             yield now

@@ -16,6 +16,7 @@ from pages.kit.page import Visit
 _MOST_TENANTS = 5
 LOOKED_BACK = timedelta(hours=2)
 """What is wrong now is opened from so long before this hour on."""
+_LAGS_SECONDS = 60
 _OTHERS = "other tenants"
 
 
@@ -43,6 +44,7 @@ def troubles(visit: Visit, tenant_id: str | None) -> list[Notice]:
         *of_network(visit),
         *of_books(visit),
         *of_sums(visit),
+        *of_replica(visit),
         *of_rejections(visit, tenant_id),
         *of_redis(visit),
         *of_chores(visit),
@@ -105,6 +107,19 @@ def of_sums(visit: Visit) -> list[Notice]:
     else:
         follows += " 'proctor verify' says what differs, and with --rebuild has them made anew from the calls."
     return [Notice(f"Sums {days} are not what the calls add up to", _told(follows), Destination("spend", {}))]
+
+
+def of_replica(visit: Visit) -> list[Notice]:
+    """Say so while the copy that figures are read from does not answer, or lags."""
+    found = visit.runtime.reports.replica(visit.principal)
+    if found is None or not (found.is_down or found.lag_seconds > _LAGS_SECONDS):
+        return []
+    if found.is_down:
+        follows = "Figures are read from the database itself meanwhile. Look at the server in REPORTS_DATABASE_URL."
+        return [Notice("The copy that reports are read from does not answer", _told(follows))]
+    old = formats.plural(round(found.lag_seconds / 60), "minute")
+    follows = "Calls of since then are recorded and not yet in any figure. Look at the replica's load and its network."
+    return [Notice(f"Figures are {old} old: the copy that they are read from lags", _told(follows))]
 
 
 def of_rejections(visit: Visit, tenant_id: str | None) -> list[Notice]:

@@ -352,6 +352,7 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "spend_history": (K, lambda on, who, of: on.spend_history(who, of.tenant.id)),
     "spend_histories": (L, lambda on, who, of: on.spend_histories(who, [of.tenant.id])),
     "verified": (L, lambda on, who, of: on.verified(who)),
+    "replica": (L, lambda on, who, of: on.replica(who)),
     "store_size": (A, lambda on, who, of: bool(on.store_size(who).families)),
     "proven": (L, lambda on, who, of: on.proven(who)),
     "latest_call_at": (L, lambda on, who, of: on.latest_call_at(who, of.tenant.id)),

@@ -1,0 +1,126 @@
+"""How long a look at the store may take, and at which database: the main one, or a copy that follows it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from core.clock import Clock, SystemClock
+from core.errors import Unavailable
+from core.principals import TenantScope
+from core.reports.reading import Reading, reading
+from core.settings import Settings
+from core.store import Store
+
+_AGAIN_SECONDS = 0.2
+_RESTS = timedelta(seconds=30)
+"""For so long a copy that did not answer is not asked."""
+_LAG = """
+SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+    ELSE EXTRACT(EPOCH FROM now() - pg_last_xact_replay_timestamp()) END
+"""
+"""What was received is replayed: then nothing was written since, however long ago that was. Null of no copy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaState:
+    """How the copy stands that reports are read from."""
+
+    is_down: bool
+    lag_seconds: float
+    """How old its figures are."""
+
+
+class Looks:
+    """Opens looks: at the copy where there is one and it answers, at the main database else; none for too long."""
+
+    def __init__(self, store: Store, clock: Clock, settings: Settings | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._seconds = settings.report_seconds if settings else 0
+        url = settings.reports_database_url if settings else ""
+        self._replica = Store(url, own_keys=store.own_keys, creates=False) if url else None
+        self._rests_until: datetime | None = None
+
+    @contextmanager
+    def open(self, scope: TenantScope, *, sees_all: bool = False) -> Generator[Reading]:
+        """Open one look, at what is of the tenants in *scope*.
+
+        Raises:
+            Unavailable: the database does not answer, or the look took longer than it may.
+
+        """
+        with ExitStack() as stack:
+            now = self._of_replica(stack, scope, sees_all=sees_all)
+            if now is None:
+                now = stack.enter_context(reading(self._store, scope, sees_all=sees_all))
+            stack.enter_context(_bounded(now.connection, self._seconds))
+            yield now
+
+    def _of_replica(self, stack: ExitStack, scope: TenantScope, *, sees_all: bool) -> Reading | None:
+        now = self._clock.now()
+        if self._replica is None or (self._rests_until is not None and now < self._rests_until):
+            return None
+        try:
+            found = stack.enter_context(reading(self._replica, scope, sees_all=sees_all))
+        except Unavailable:
+            self._rests_until = now + _RESTS
+            return None
+        self._rests_until = None
+        return found
+
+    def replica(self) -> ReplicaState | None:
+        """Return how the copy stands; ``None`` where there is none."""
+        if self._replica is None:
+            return None
+        try:
+            lag = None if self._replica.is_sqlite else self._replica.read_one(_LAG, {})[0]
+        except Unavailable:
+            return ReplicaState(is_down=True, lag_seconds=0)
+        return ReplicaState(is_down=False, lag_seconds=float(lag or 0))
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        if self._replica is not None:
+            self._replica.close()
+
+
+@contextmanager
+def _bounded(connection: Connection, seconds: float) -> Generator[None]:
+    """Cancel what *connection* is asked once so many seconds are over, in the database too; 0: never."""
+    if not seconds:
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    lock, is_done, is_over = threading.Lock(), threading.Event(), threading.Event()
+
+    def watch() -> None:
+        clock = SystemClock()  # a database takes real time, whatever the time is said to be
+        pause = seconds
+        while not clock.wait(is_done, pause):
+            is_over.set()
+            with lock, suppress(Exception):  # the connection may be broken
+                if not is_done.is_set():
+                    (getattr(driver, "cancel_safe", None) or driver.interrupt)()
+            pause = _AGAIN_SECONDS
+
+    threading.Thread(target=watch, name="look", daemon=True).start()
+    try:
+        yield
+    except (DBAPIError, Unavailable) as error:
+        if not is_over.is_set():
+            raise
+        raise Unavailable(
+            f"The answer took longer than {seconds:g} s and was given up: choose a shorter time, or one tenant. "
+            "REPORT_SECONDS says how long it may take."
+        ) from error
+    finally:
+        with lock:
+            is_done.set()
