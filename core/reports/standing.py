@@ -20,6 +20,7 @@ class StandingReports:
     """What ``Reports`` begins with: one look at the store for one asker, and what was proven and measured of it."""
 
     def __init__(self, store: Store, clock: Clock, settings: Settings | None = None) -> None:
+        self._store = store
         self._clock = clock
         self._looks = Looks(store, clock, settings)
 
@@ -28,9 +29,9 @@ class StandingReports:
         self._looks.close()
 
     def replica(self, principal: Principal) -> ReplicaState | None:
-        """Return how the copy stands that reports are read from; ``None`` without one, or for who sees not all."""
-        principal.require(Permission.GENERATIONS_READ)
-        return self._looks.replica() if principal.scope_of(Permission.GENERATIONS_READ).ids is None else None
+        """Return how the copy stands that reports are read from, or ``None``; ``Forbidden`` to who sees not all."""
+        principal.require_over(Permission.GENERATIONS_READ, None)
+        return self._looks.replica()
 
     def verified(self, principal: Principal) -> Verified | None:
         """Return the last run of ``verify``, which is about all tenants; ``None`` if it was never run."""

@@ -111,6 +111,8 @@ def of_sums(visit: Visit) -> list[Notice]:
 
 def of_replica(visit: Visit) -> list[Notice]:
     """Say so while the copy that figures are read from does not answer, or lags."""
+    if not visit.may_over(Permission.GENERATIONS_READ, None):
+        return []
     found = visit.runtime.reports.replica(visit.principal)
     if found is None or not (found.is_down or found.lag_seconds > _LAGS_SECONDS):
         return []

@@ -352,7 +352,7 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "spend_history": (K, lambda on, who, of: on.spend_history(who, of.tenant.id)),
     "spend_histories": (L, lambda on, who, of: on.spend_histories(who, [of.tenant.id])),
     "verified": (L, lambda on, who, of: on.verified(who)),
-    "replica": (L, lambda on, who, of: on.replica(who)),
+    "replica": (A, lambda on, who, of: on.replica(who)),
     "store_size": (A, lambda on, who, of: bool(on.store_size(who).families)),
     "proven": (L, lambda on, who, of: on.proven(who)),
     "latest_call_at": (L, lambda on, who, of: on.latest_call_at(who, of.tenant.id)),
@@ -677,6 +677,7 @@ def test_what_concerns_all_is_for_who_sees_all(own_world: World, name: str) -> N
         "rollups.verify",  # it finds what it found before
         "rollups.rebuild",  # nothing differs
         "reports.store_size",
+        "reports.replica",
         "repricings.preview all",
         "erasures.repeat",
         "trail.export",
