@@ -20,6 +20,8 @@ from core.rollups.sums import NAMES
 from core.store import AT_ONCE, Store
 
 _FOUND_AT_ONCE = 10_000
+_MOST_PASSES = 500
+"""What is still off then is found and told by the proof behind it."""
 _KEY = ("facet", "minutes", "tenant_id", "at", "value", "detail")
 _SLOT_KEY = (*_KEY, "kind", "slot")
 _LOCK = "LOCK TABLE rollup, rollup_slot IN SHARE ROW EXCLUSIVE MODE"
@@ -49,7 +51,7 @@ class Mending:
 
     def _mend_sums(self, day: datetime, width: int) -> int:
         mended = 0
-        while True:
+        for _ in range(_MOST_PASSES):
             with self._store.scanning() as session:
                 found = sums_off(self._store, session.connection(), day, width, _FOUND_AT_ONCE)
             rows: list[dict[str, Any]] = []
@@ -59,11 +61,12 @@ class Mending:
             self._write(self._sums, rows)
             mended += len(rows)
             if len(rows) < _FOUND_AT_ONCE:
-                return mended
+                break
+        return mended
 
     def _mend_slots(self, day: datetime, width: int) -> int:
         mended = 0
-        while True:
+        for _ in range(_MOST_PASSES):
             with self._store.scanning() as session:
                 found = slots_off(self._store, session.connection(), day, width, _FOUND_AT_ONCE)
             rows: list[dict[str, Any]] = []
@@ -73,7 +76,8 @@ class Mending:
             self._write(self._slots, rows)
             mended += len(rows)
             if len(rows) < _FOUND_AT_ONCE:
-                return mended
+                break
+        return mended
 
     def _write(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         for first in range(0, len(rows), AT_ONCE):
