@@ -9,7 +9,7 @@ from core.reports import Window
 from core.reports.store_size import DECISIONS, MOST_UNFOLDED, StoreSize
 from pages.kit import formats, layout, zones
 from pages.kit.exports import export
-from pages.kit.frames import COLUMNS, grid, pd
+from pages.kit.frames import grid, pd
 from pages.kit.page import Visit
 from pages.kit.shared import shared
 from pages.store import files
@@ -23,6 +23,7 @@ _HOLDS = {
 }
 _FIGURES = ("Room", "Share", "Rows", "A day more")
 _YEAR = 365
+COLUMNS = st.column_config
 
 
 def draw(visit: Visit) -> None:
