@@ -21,6 +21,7 @@ _HOLDS = {
     "sums": "Sums of calls, which pages and reports read",
     DECISIONS: "All that is set, and who set it",
 }
+_FIGURES = ("Room", "Share", "Rows", "A day more")
 _YEAR = 365
 COLUMNS = st.column_config
 
@@ -42,6 +43,7 @@ def draw(visit: Visit) -> None:
                 pd.DataFrame([_line(found, place) for place in range(len(found.families))]),
                 key="store_families",
                 alt="What takes how much room, and how much more each day",
+                columns={name: COLUMNS.TextColumn(name, alignment="right") for name in _FIGURES},
             )
             rows = "Rows are the database's own estimates. " if found.is_estimate else ""
             st.caption(
