@@ -47,7 +47,8 @@ def _sentence(asked: TrafficView, found: Course) -> str:
     said = [f"**{formats.plural(calls, 'call')}**, {words.pace(calls, length)}{against}"]
     if now.figures.errors:
         kinds = words.failing(found.outcomes)
-        worst = f", mostly {plain(kinds[0].names[0])} ({kinds[0].whole.figures.errors:,})" if kinds else ""
+        kind, many = plain(kinds[0].names[0]), kinds[0].whole.figures.errors
+        worst = f" ({kind})" if many == now.figures.errors else f", mostly {kind} ({many:,})"
         said.append(f"{formats.plural(now.figures.errors, 'error')}{worst}")
     if now.figures.blocked:
         said.append(f"{now.figures.blocked:,} blocked")

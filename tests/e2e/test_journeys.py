@@ -406,6 +406,45 @@ def test_back_leads_to_the_view_before(page: Page) -> None:
     expect(page.get_by_role("heading", level=1, name="Calls", exact=True)).to_be_visible(timeout=PATIENCE_MS)
 
 
+def _drag(page: Page, card: str, begins: float, ends: float) -> None:
+    """Drag over a part of a chart."""
+    chart = page.locator(f".st-key-{card} svg.marks")
+    chart.scroll_into_view_if_needed(timeout=PATIENCE_MS)
+    box = chart.bounding_box()
+    assert box
+    at = [box["x"] + box["width"] * share for share in (begins, (begins + ends) / 2, ends)]
+    page.mouse.move(at[0], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for x in at[1:]:
+        page.mouse.move(x, box["y"] + box["height"] / 2)
+    page.mouse.up()
+
+
+def test_a_drag_zooms_in_and_back_leads_out(page: Page) -> None:
+    """Each drag is one step of the browser's history, and what is different is told of it; some pixels are a click."""
+    months = "/traffic?live=false&range=30d"
+    visit(page, months)
+    told = page.locator(".st-key-difference_card")
+    expect(page.locator(LAST_DRAWN["/traffic?live=false"][1]).first).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    _drag(page, "outcomes_card", 0.5, 0.502)
+    settle(page)
+    expect(told).to_contain_text("Drag across a chart")
+    _drag(page, "outcomes_card", 0.3, 0.6)
+    expect(page).to_have_url(re.compile(r"around=30d&from=[^&]+&to="), timeout=PATIENCE_MS)
+    expect(told).to_contain_text("against the others in the last 30 days", timeout=PATIENCE_MS)
+    settle(page)
+    days = page.url.partition("/traffic")[2]
+    _drag(page, "latency_card", 0.4, 0.6)
+    expect(told).to_contain_text("against the others from", timeout=PATIENCE_MS)
+    settle(page)
+
+    _goes_back(page, f"/traffic{days}", "Traffic")
+    expect(told).to_contain_text("against the others in the last 30 days")
+    _goes_back(page, months, "Traffic")
+    expect(told).to_contain_text("Drag across a chart")
+
+
 @pytest.mark.parametrize("card", ["latency_card", "heat_card", "spend_card", "outcomes_card"])
 def test_a_mark_on_a_chart_leads_to_the_change(page: Page, card: str) -> None:
     """A click on a triangle opens *Changes* at its minute; Back leads to the chart again, and its range."""

@@ -75,18 +75,19 @@ def test_says_what_to_do_next(open_page: Open) -> None:
 
 def test_a_day_of_all_tenants(world: Runtime, open_page: Open) -> None:
     """Figures are those of the rows, charts tell their finding, and the bar that fills is neither most nor fewest."""
+    builders.save(world.store, calls(60, NOW - timedelta(minutes=1)))
     page = open_page("traffic", measure="errors", by="tenant")
     assert not page.exception
-    assert {one.label: one.value for one in page.metric}["Calls"] == "207"
-    assert "**207 calls**, 8.58 an hour; 30 errors, mostly timeout (30)" in words(page)
+    assert {one.label: one.value for one in page.metric}["Calls"] == "267"
+    assert "**267 calls**, 11.1 an hour; 30 errors (timeout)" in words(page)
     assert "the busiest 30 minutes from Mar 04, 09:00 on (45), the quietest from Mar 03, 12:00 on (0)" in words(page)
     found = alts(page)
-    assert found["Calls over time by outcome"] == "177 valid, 30 error; most from Mar 04, 09:00: 45"
+    assert found["Calls over time by outcome"] == "237 valid, 30 error; most from Mar 04, 09:00: 45"
     assert found["Errors over time by outcome"] == "most are Timeout: 30 of 30"
     assert found["Errors over time by tenant"] == "Borealis peaks at 30 from Mar 04, 09:00"
     assert found["Errors by tenant over time"].startswith("highest for Borealis, Mar 04, 09:00 \N{EN DASH} 09:30: 30")
     assert page.dataframe[0].value[["name", "calls", "errors"]].values.tolist() == [
-        ["Acme", 177, 0],
+        ["Acme", 237, 0],
         ["Borealis", 30, 30],
     ]
 
