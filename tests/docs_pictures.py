@@ -30,6 +30,8 @@ _TWISTED = (
     "AND id IN (SELECT generation_id FROM field_error) ORDER BY attempts, started_at DESC"
 )
 
+_REROUTED = "SELECT id FROM audit_entry WHERE action = 'route.set' AND subject = 'demo-payables' ORDER BY at DESC"
+
 
 def main() -> int:
     """Take every picture."""
@@ -58,6 +60,7 @@ def main() -> int:
                 if scheme == "light":
                     _call(page, database)
                     _playground(page, console)
+                    _incidents(page, database)
             chromium.close()
     return 0
 
@@ -84,9 +87,23 @@ def _playground(page: Page, console: Console) -> None:
     _keep(page, "playground")
 
 
-def _keep(page: Page, name: str) -> None:
+def _incidents(page: Page, database: Path) -> None:
+    page.set_viewport_size({"width": 1120, "height": 700})
+    visit(page, "/?range=30d&live=false")
+    _keep(page, "incident-home", scale=2)
+    page.locator(".st-key-clusters a").first.click()
+    expect(page.get_by_text("How calls ended")).to_be_visible(timeout=60_000)
+    _keep(page, "incident", scale=2)
+    with sqlite3.connect(database) as connection:
+        (change,) = connection.execute(_REROUTED).fetchone()
+    visit(page, f"/changes?change={change}")
+    _keep(page, "incident-change", scale=2)
+
+
+def _keep(page: Page, name: str, *, scale: int = 1) -> None:
+    """Keep what is seen, by so many times smaller."""
     page.wait_for_timeout(3000)  # charts are drawn after the script has ended
-    picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    picture = Image.open(BytesIO(page.screenshot())).convert("RGB").reduce(scale)
     picture.quantize(256, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
 
 

@@ -33,7 +33,7 @@ from tests.servers import free_port
 README = ROOT / "README.md"
 GUIDES = [README, *(ROOT / "docs" / f"{name}.md" for name in ("operate", "administer", "build", "api", "run"))]
 PRIVACY = ROOT / "docs" / "privacy.md"
-PAGES = [*GUIDES, PRIVACY, ROOT / "CHANGELOG.md"]
+PAGES = [*GUIDES, PRIVACY, ROOT / "docs" / "incidents.md", ROOT / "CHANGELOG.md"]
 OPERATE, ADMINISTER, BUILD, API, RUNNING = (path.read_text(encoding="utf-8") for path in GUIDES[1:])
 ALL = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
 START_SECONDS = 60.0

@@ -56,7 +56,7 @@ class OpenedIncident:
     def cause(self) -> RecordedChange | None:
         """The decision that is named with it: the last one before it began, or one about what went wrong."""
         first = self.incident.first
-        began = first.at if first and "lost" in self.incident.kinds else self.window.ends_at
+        began = first.at if first and "lost" in self.incident.kinds else self.window.starts_at + WITHIN
         decided = [one for one in self.changes if one.is_decided and one.at <= began]
         if decided and decided[0].at >= self.window.starts_at - WITHIN:
             return decided[0]

@@ -96,7 +96,7 @@ def _tiles(shown: OpenedIncident) -> list[Tile]:
 def _premium_beside(shown: OpenedIncident) -> str:
     found = shown.incident.premium
     if not shown.incident.saved.calls:
-        return "none was needed"
+        return "no call" if shown.incident.figures.lost else "none was needed"
     return "premium unknown" if found.nano_usd is None else f"premium {formats.dollars(found.nano_usd)}"
 
 

@@ -14,6 +14,8 @@ from pages.kit.markup import code, plain
 
 _MOSTLY = 0.5
 """Of what was lost, what one tenant or one way to end has to have a part in to be named for it."""
+_EFFECTS = {"outcome", "error", "streamed"}
+"""What calls that took long have in common, and is not why."""
 AGAIN, SAVED, WASTED = "attempts:>1", "outcome:valid_after_fallback", "wasted:>0"
 """Searches that find the calls behind a figure."""
 
@@ -89,7 +91,8 @@ def _slow(shown: OpenedIncident) -> str:
     whose = "" if set(one.kinds) - {"slow"} else _whose(shown)
     said = f"Calls{whose} took long: **p95 was {slow}**, where {usual} is usual"
     apart = next((told.contrast for told in one.told_apart if told.kind == "slow"), None)
-    first = next((found for found in apart.standouts if found.reversal is None), None) if apart else None
+    told = [found for found in apart.standouts if found.trait.dimension not in _EFFECTS] if apart else []
+    first = next((found for found in told if found.reversal is None), None)
     if apart is None or first is None or "lost" in one.kinds:
         return f"{said}."
     name = apart.names.get(first.trait, first.trait.value or "")
