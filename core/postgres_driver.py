@@ -25,17 +25,22 @@ class PostgresDriver:
         """Return a cursor on a connection."""
         return postgres.PostgresCursor(driver_connection)
 
-    def transaction(self, *, pipelined: bool, single: bool) -> AbstractContextManager[Cursor]:
+    def transaction(
+        self, *, pipelined: bool, single: bool, prepare: Callable[[Cursor], object] | None = None
+    ) -> AbstractContextManager[Cursor]:
         """Open a transaction that writes: see :meth:`core.store.Store.transaction`."""
         if single:
             return self._single_statement()
-        return self._pipelined_transaction() if pipelined else self._pooled_transaction()
+        return self._pipelined_transaction() if pipelined else self._pooled_transaction(prepare)
 
     @contextmanager
-    def _pooled_transaction(self) -> Generator[Cursor]:
+    def _pooled_transaction(self, prepare: Callable[[Cursor], object] | None) -> Generator[Cursor]:
         connection = self._pooled.raw_connection()
         try:
-            yield self.cursor(connection.driver_connection)
+            cursor = self.cursor(connection.driver_connection)
+            if prepare is not None:
+                prepare(cursor)
+            yield cursor
             connection.commit()
         except psycopg.Error as error:
             if _is_broken(connection):  # there is nothing to undo on it

@@ -24,6 +24,9 @@ from core.small_letters import SQLITE_NAME, small
 
 WAIT_SECONDS = 5
 """How long a writer waits for its turn and for another program's lock, and a caller for a connection."""
+_CACHE_KB = 4_000
+_MUCH_CACHE_KB = 32_000
+"""What a connection keeps of the file; and while it writes rows in many places, which takes a third longer without."""
 _MOST_READERS = 20
 """How many connections wait for the hot path's next look."""
 _JOURNAL_PAGES = 4_000
@@ -114,22 +117,53 @@ class SqliteDriver:
         return driver_connection.cursor(SqliteCursor)
 
     @contextmanager
-    def transaction(self, *, pipelined: bool, single: bool) -> Generator[SqliteCursor]:  # noqa: ARG002 all are alike here
-        """Open a transaction that writes."""
+    def transaction(
+        self,
+        *,
+        pipelined: bool,  # noqa: ARG002 all are alike here
+        single: bool,  # noqa: ARG002
+        prepare: Callable[[SqliteCursor], object] | None = None,
+    ) -> Generator[SqliteCursor]:
+        """Open a transaction that writes; one that is to be prepared has a connection of its own."""
+        if prepare is not None:
+            with self._prepared(prepare) as cursor:
+                yield cursor
+            return
         self._turns.wait()
         try:
-            cursor = self.cursor(self.writer.driver_connection)
-            cursor.execute("BEGIN IMMEDIATE")
-            self._turns.begin()
-            try:
+            with self._writing(self.cursor(self.writer.driver_connection)) as cursor:
                 yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                if cursor.connection.in_transaction:  # a full disk may have ended it; a failed COMMIT need not
-                    cursor.execute("ROLLBACK")
-                raise
         finally:
             self._turns.end()
+
+    @contextmanager
+    def _prepared(self, prepare: Callable[[SqliteCursor], object]) -> Generator[SqliteCursor]:
+        connection = self._pooled.raw_connection()
+        try:
+            cursor = self.cursor(connection.driver_connection)
+            cursor.execute(f"PRAGMA cache_size=-{_MUCH_CACHE_KB}")
+            cursor.execute("BEGIN")
+            try:
+                prepare(cursor)
+            finally:
+                cursor.execute("COMMIT")
+            with self._turns.take(), self._writing(cursor):
+                yield cursor
+            cursor.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _writing(self, cursor: SqliteCursor) -> Generator[SqliteCursor]:
+        cursor.execute("BEGIN IMMEDIATE")
+        self._turns.begin()
+        try:
+            yield cursor
+            cursor.execute("COMMIT")
+        except BaseException:
+            if cursor.connection.in_transaction:  # a full disk may have ended it; a failed COMMIT need not
+                cursor.execute("ROLLBACK")
+            raise
 
     def read(self, sql: str, parameters: Mapping[str, Any], of: Callable[[Any], Any]) -> Any:
         """Return what *of* takes from the rows of a SELECT."""
@@ -164,7 +198,7 @@ def set_pragmas(dbapi_connection: Any) -> None:
         "foreign_keys=ON",
         f"busy_timeout={WAIT_SECONDS * 1000}",
         f"wal_autocheckpoint={_MOST_JOURNAL_PAGES}",
-        "cache_size=-4000",
+        f"cache_size=-{_CACHE_KB}",
         "temp_store=MEMORY",
         "secure_delete=ON",  # what is deleted leaves nothing in pages that are free
     ):

@@ -42,9 +42,7 @@ _MIGRATION_WAIT_SECONDS = 60
 FOR_CHANGE: dict[str, Any] = {"key_share": True}
 """How a row is locked that is to be changed: others may still write rows that refer to it, which is all that its key is
 for. PostgreSQL's stronger lock keeps them from it, so that a decision and a charge wait for each other for ever."""
-_SCANNING = (
-    "SELECT set_config('max_parallel_workers_per_gather', '0', true), set_config('random_page_cost', '1.1', true)"
-)
+_SCANS = "SELECT set_config('max_parallel_workers_per_gather', '0', true), set_config('random_page_cost', '1.1', true)"
 
 
 class Duplicate(Exception):
@@ -117,7 +115,7 @@ class Store:
         """
         with self._scan, self.reading() as session:
             if not self.is_sqlite:
-                session.connection().exec_driver_sql(_SCANNING)
+                session.connection().exec_driver_sql(_SCANS)
             yield session
 
     @contextmanager
@@ -137,12 +135,15 @@ class Store:
         self._kept()
 
     @contextmanager
-    def transaction(self, *, pipelined: bool = False, single: bool = False) -> Generator[Cursor]:
+    def transaction(
+        self, *, pipelined: bool = False, single: bool = False, prepare: Callable[[Cursor], object] | None = None
+    ) -> Generator[Cursor]:
         """Open one write transaction on the driver itself: the hot path's door, four times as cheap as a session.
 
         In a *pipelined* one nothing waits for the database but who asks for a result, which is to be done by
         :meth:`Cursor.send`; and nobody has asked before whether the connection still lives. It is for blocks that can
-        be run again. A *single* one is one statement: see :meth:`write_one`.
+        be run again. A *single* one is one statement: see :meth:`write_one`. *prepare* reads before it, and fills
+        temporary tables of its connection: on SQLite nobody who writes waits for that.
 
         Raises:
             Unavailable: the database does not answer; nothing was kept, unless it was a single statement.
@@ -151,7 +152,7 @@ class Store:
 
         """
         try:
-            with self._driver.transaction(pipelined=pipelined, single=single) as cursor:
+            with self._driver.transaction(pipelined=pipelined, single=single, prepare=prepare) as cursor:
                 yield cursor
         except self._dbapi.IntegrityError as error:
             raise Duplicate("A row is there already, or a constraint was broken; nothing was written.") from error
@@ -305,9 +306,8 @@ class Store:
         """
         with self.engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
-        fault = self.condition.look()
-        if fault is DatabaseFault.GONE:
-            raise fault.told()
+        if self.condition.look() is DatabaseFault.GONE:
+            raise DatabaseFault.GONE.told()
 
     def check_writing(self) -> None:
         """Keep a transaction that changes nothing.

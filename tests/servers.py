@@ -99,7 +99,7 @@ def frozen(postgres_url: str) -> Iterator[None]:
     with psycopg.connect(postgres_url.replace("+psycopg", "")) as connection:
         [folder] = connection.execute("SHOW data_directory").fetchone() or [""]
     first = int(Path(folder, "postmaster.pid").read_text().splitlines()[0])
-    pids = [first, *_children(first)]
+    pids = [first, *children(first)]
     try:
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -111,7 +111,8 @@ def frozen(postgres_url: str) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
     stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
     return [int(stat.split()[0]) for stat in stats if stat.rpartition(")")[2].split()[1] == str(pid)]
 

@@ -27,7 +27,7 @@ class WaywardStore(Store):
         """What happens in the midst of the next transaction that begins, once."""
 
     @contextmanager
-    def transaction(self, *, pipelined: bool = False, single: bool = False) -> Generator[Cursor]:
+    def transaction(self, *, pipelined: bool = False, single: bool = False, prepare: Any = None) -> Generator[Cursor]:
         """Open a transaction, and fail as told."""
         if single:
             with super().transaction(single=True) as cursor:
@@ -36,7 +36,7 @@ class WaywardStore(Store):
         fails, self.left = self.fails if self.left <= 0 else "", self.left - 1
         if fails == "at once":
             raise Unavailable("The database does not answer.")
-        with super().transaction(pipelined=pipelined) as cursor:
+        with super().transaction(pipelined=pipelined, prepare=prepare) as cursor:
             if (meanwhile := self.meanwhile) is not None:
                 self.meanwhile = None
                 meanwhile()

@@ -15,10 +15,9 @@ from core.reports.measures import CallFigures
 from core.reports.pieces import CALLS, Cuts, Section, pieces
 from core.reports.reading import Reading
 from core.reports.windows import Window
+from core.rollups.expanding import signed, slot_family
 from core.rollups.facets import ALL, Facet
 from core.rollups.facts import facts
-from core.rollups.folding import signed, slot_family
-from core.rollups.slots import COARSE, FINEST
 from core.rollups.sums import NAMES
 
 By = Literal["cell", "tenant_id", "value", "detail"]
@@ -236,12 +235,11 @@ FROM n GROUP BY 1, 2, {shown}"""
         for span, (cell, some) in enumerate(found):
             for number, piece in enumerate(some):
                 if piece.minutes != CALLS:
-                    slot = f"r.slot / {FINEST // COARSE}" if piece.minutes == facet.slot_widths[-1] else "r.slot"
-                    columns = [f"{slot} AS slot", "r.n"]
-                    arms.append(self._rolled("rollup_slot", f"{span}_{number}", cell, piece, columns, kind))
+                    name = f"{span}_{number}"
+                    arms.append(self._rolled("rollup_slot", name, cell, piece, ["r.slot", "r.n"], kind))
         column = "slot" if kind == "duration" else "ttft_slot"
         where = f"{facet.where} AND d.family = {slot_family(facet)} AND d.{column} IS NOT NULL"
-        arms += self._others(found, [f"d.{column} / {FINEST // COARSE} AS slot", "d.n"], where)
+        arms += self._others(found, [f"d.{column} AS slot", "d.n"], where)
         with_tenants = f"WITH RECURSIVE {_TENANTS} " if self._with_tenants else ""
         sql = self._grouped(arms, "CAST(SUM(x.n) AS BIGINT)", "x.slot", "SUM(x.n) <> 0")
         return [tuple(row) for row in self._reading.rows(with_tenants + sql, self._bound, tenant="x.tenant_id")]

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
 
-from core.rollups.facts import HEADS, MOST_LINKS, facts
+from core.clock import micros
+from core.rollups.facts import HEADS, MOST_LINKS, facts, is_plain
 from core.rollups.sums import NAMES
 from core.statements import Cursor
 from core.store import Store
@@ -18,6 +19,8 @@ from core.tables import REASKABLE
 
 _BUILT = "g.started_at >= (SELECT s.built_from FROM rollup_state s)"
 """Of what is older the rollups know nothing yet; whoever builds them reads it as it is then."""
+_CHANGED = "UPDATE rollup_state SET past_changes = past_changes + 1 WHERE built_from >"
+"""Says so to whoever builds them. He moves ``built_from`` by the same row: one of the two waits, and sees the other."""
 _ONE = f"g.id = :id AND {_BUILT}"
 _AT_ONCE = 50
 """So many are looked up in one statement."""
@@ -25,10 +28,10 @@ _PLACES = 64
 """So many locks keep apart who writes a call and who asks again for it."""
 
 
-def insert_of(which: str, n: int) -> str:
+def insert_of(which: str, n: int, *, plain: bool = False) -> str:
     """Return the statement that appends the facts of the generations ``g`` that *which* is true of, come or gone."""
     columns = ", ".join((*HEADS, *NAMES))
-    return f"INSERT INTO rollup_delta ({columns}, n) SELECT {columns}, {n} FROM ({facts(which)}) AS f"  # noqa: S608
+    return f"INSERT INTO rollup_delta ({columns}, n) SELECT {columns}, {n} FROM ({facts(which, plain=plain)}) AS f"  # noqa: S608
 
 
 class Deltas:
@@ -36,13 +39,15 @@ class Deltas:
 
     def __init__(self, store: Store) -> None:
         self._came = store.prepare(insert_of(_ONE, 1))
+        self._came_plain = store.prepare(insert_of(_ONE, 1, plain=True))
         self._went = store.prepare(insert_of(_ONE, -1))
         listed = ", ".join(f":id_{place}" for place in range(_AT_ONCE))
         self._earlier = store.prepare(
             f"SELECT g.reask_of FROM generation g WHERE g.id IN ({listed}) AND g.reask_of IS NOT NULL"  # noqa: S608
         )
         self._is_postgres = not store.is_sqlite  # SQLite has one writer at a time
-        self._lock_state = store.prepare("SELECT s.built_from FROM rollup_state s FOR SHARE")
+        self._changed = store.prepare(f"{_CHANGED} (SELECT g.started_at FROM generation g WHERE g.id = :id)")  # noqa: S608 ours
+        self._changed_at = store.prepare(f"{_CHANGED} :at")
         self._lock_row = store.prepare("SELECT g.id FROM generation g WHERE g.id = :id FOR UPDATE")
         self._lock_place = store.prepare("SELECT pg_advisory_xact_lock(7264002, :place)")
 
@@ -51,17 +56,20 @@ class Deltas:
     ) -> None:
         """Let generations be written, whose attempts are, and count them in.
 
-        Those whose clients ask again by them are counted anew: they are no calls of their own any more. *is_late*
-        keeps whoever builds rollups of the past from it meanwhile.
+        Those whose clients ask again by them are counted anew: they are no calls of their own any more. Where it
+        *is_late*, whoever builds rollups of the past may have read it already.
         """
         ids = {row["id"] for row in rows}
         earlier = self.chained(cursor, {row["reask_of"] for row in rows if row["reask_of"] is not None})
         self._keep_apart(cursor, [*earlier, *(row["id"] for row in rows if row["outcome"] in REASKABLE)])
-        if is_late:
-            self._hold_past(cursor)
+        if is_late and rows:
+            cursor.execute(self._changed_at, {"at": micros(min(row["started_at"] for row in rows))})
         with self.corrected(cursor, earlier - ids):
             write()
-        cursor.executemany(self._came, [{"id": one} for one in sorted(ids)])
+        plain = {row["id"] for row in rows if is_plain(row)}
+        for statement, some in ((self._came_plain, plain), (self._came, ids - plain)):
+            if some:
+                cursor.executemany(statement, [{"id": one} for one in sorted(some)])
 
     def go(self, cursor: Cursor, ids: Sequence[str], delete: Callable[[], object]) -> None:
         """Take generations back, let them be deleted, and count anew what they asked again for."""
@@ -109,11 +117,7 @@ class Deltas:
                 cursor.execute(self._lock_place, {"place": place})
 
     def _hold(self, cursor: Cursor, rows: Sequence[Mapping[str, str]]) -> None:
-        """Let nobody else correct them meanwhile, nor build their rollups."""
+        """Let nobody else correct them meanwhile, nor keep what he has built of them."""
+        cursor.executemany(self._changed, rows)
         if self._is_postgres:
-            self._hold_past(cursor)
             cursor.executemany(self._lock_row, rows)
-
-    def _hold_past(self, cursor: Cursor) -> None:
-        if self._is_postgres:
-            cursor.execute(self._lock_state, {})

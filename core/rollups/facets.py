@@ -27,6 +27,8 @@ class Facet:
     detail: str = "''"
     where: str = _NO_FIELDS
     """Which deltas it holds."""
+    of_whole: bool = False
+    """Whether it tells apart by what a call and its attempts have in common: both may be added up before."""
     is_apart: bool = False
     """Whether all its sums are those of its own family: a call counts for every model that it asked."""
     widths: tuple[int, ...] = _USUAL
@@ -36,10 +38,10 @@ class Facet:
     """Whether it is kept for all tenants together as well; not, where what it names is one tenant's."""
 
 
-ALL = Facet(name="all", value="''", widths=WIDTHS, slot_widths=WIDTHS)
-ROUTE = Facet(name="route", value="d.route")
-SCHEMA = Facet(name="schema", value="d.schema_name", detail="d.schema_version", slot_widths=_USUAL)
-KEY = Facet(name="key", value="d.key_id", with_all=False)
+ALL = Facet(name="all", value="''", of_whole=True, widths=WIDTHS, slot_widths=WIDTHS)
+ROUTE = Facet(name="route", value="d.route", of_whole=True)
+SCHEMA = Facet(name="schema", value="d.schema_name", detail="d.schema_version", of_whole=True, slot_widths=_USUAL)
+KEY = Facet(name="key", value="d.key_id", of_whole=True, with_all=False)
 OUTCOME = Facet(name="outcome", value="d.outcome", where=f"d.family = {CALLS}")
 ERROR = Facet(
     name="error", value="d.error_code", detail="d.outcome", where=f"d.family = {CALLS} AND d.error_code <> ''"

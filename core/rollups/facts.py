@@ -8,7 +8,8 @@ what a proof holds against the rollups are all this statement, for some generati
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from core.rollups.facets import ATTEMPTS, CALLS, FIELDS
 from core.rollups.slots import slot_sql
@@ -103,6 +104,7 @@ _OF_GENERATION = {
     "answers_saved": _part(_IS_HIT, "g.saved_nano_usd"),
     "spent": f"CASE WHEN g.attempts > 0 THEN COALESCE(g.cost_nano_usd, {_SUM_KNOWN}, 0) ELSE 0 END",
 }
+_OF_PLAIN = _OF_GENERATION | {"known_calls": "1", "spent": "g.cost_nano_usd"}
 _USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCESSFUL)})"
 _GAVE = f"a.outcome IN ({listed(VALID)}) AND {_IS_VALID}"
 _UNPRICED = "a.cost_nano_usd IS NULL AND a.input_tokens IS NOT NULL"
@@ -139,6 +141,11 @@ _OF_ATTEMPT = {
     "cache_saved": "a.cache_saved_nano_usd",
     **{name: f"COALESCE(a.{name}, 0)" for name in _TOKENS},
 }
+_OF_PLAIN_ATTEMPT = _OF_ATTEMPT | {
+    "calls": "1",
+    "unpriced_calls": _flag(_UNPRICED),
+    "estimated_calls": _flag("a.estimated"),
+}
 _OF_HIT = {
     "calls": "1",
     "valid": "1",
@@ -161,10 +168,20 @@ def _selected(of: dict[str, str]) -> str:
     return ", ".join(of.get(name, "0") for name in NAMES)
 
 
-def facts(which: str) -> str:
+def is_plain(row: Mapping[str, Any]) -> bool:
+    """Whether the generation *row* is such that less is to be looked up: most are.
+
+    Its only attempt was valid and its cost is known. So no field of it was wrong, it is not from the cache, and nobody
+    asks again for it.
+    """
+    return row["outcome"] == Outcome.VALID_FIRST_TRY and row["attempts"] == 1 and row["cost_nano_usd"] is not None
+
+
+def facts(which: str, *, plain: bool = False) -> str:
     """Return the SELECT of the facts of the generations ``g`` of which the condition *which* is true.
 
-    Its columns are :data:`HEADS`, then ``core.rollups.sums.NAMES``.
+    Its columns are :data:`HEADS`, then ``core.rollups.sums.NAMES``. Of such as are all *plain* it says the same at half
+    the cost.
     """
     dims = (
         "g.tenant_id, COALESCE(g.key_id, '') AS key_id, g.route, " + f"{_short('g.schema_name')} AS schema_name, "
@@ -173,21 +190,25 @@ def facts(which: str) -> str:
     chosen = f"""SELECT g.id, g.started_at / {MINUTE_MICROS} * {MINUTE_MICROS} AS at, {dims},
     COALESCE(g.provider, '') AS provider, {_short("COALESCE(g.model, '')")} AS model, g.outcome, g.error_code,
     g.attempts, g.cost_nano_usd, g.estimated, g.saved_nano_usd, g.duration_ms, g.ttft_ms,
-    CASE WHEN {superseded()} THEN 0 ELSE 1 END AS counted
+    {"1" if plain else f"CASE WHEN {superseded()} THEN 0 ELSE 1 END"} AS counted
 FROM generation g WHERE {which}"""
     own = "g.at, g.tenant_id, g.key_id, g.route, g.schema_name, g.schema_version"
     reason = f"CASE WHEN a.outcome IN ({listed(SUCCESSFUL)}) THEN g.outcome ELSE a.outcome END"
     duration = f"CASE WHEN g.attempts > 0 THEN {slot_sql('g.duration_ms')} END"
-    return f"""WITH chosen AS ({chosen})
+    of_generation, of_attempt = (_OF_PLAIN, _OF_PLAIN_ATTEMPT) if plain else (_OF_GENERATION, _OF_ATTEMPT)
+    usual = f"""WITH chosen AS ({chosen})
 SELECT {CALLS} AS family, {own}, g.provider, g.model, g.outcome, COALESCE(g.error_code, '') AS error_code,
     {duration} AS slot, {slot_sql("g.ttft_ms")} AS ttft_slot,
-    {", ".join(f"{_OF_GENERATION.get(name, '0')} AS {name}" for name in NAMES)}
+    {", ".join(f"{of_generation.get(name, '0')} AS {name}" for name in NAMES)}
 FROM chosen g
 UNION ALL
 SELECT {ATTEMPTS}, {own}, a.provider, {_short("a.model")}, {reason}, COALESCE(a.error_code, ''),
     {slot_sql("a.duration_ms")}, {slot_sql("a.ttft_ms")},
-    {_selected(_OF_ATTEMPT)}
-FROM chosen g JOIN attempt a ON a.generation_id = g.id
+    {_selected(of_attempt)}
+FROM chosen g JOIN attempt a ON a.generation_id = g.id"""
+    if plain:
+        return usual
+    return f"""{usual}
 UNION ALL
 SELECT {ATTEMPTS}, {own}, g.provider, g.model, g.outcome, '', NULL, NULL,
     {_selected(_OF_HIT)}

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core.rollups.facets import WIDTHS
-from core.rollups.folding import EMPTIED
+from core.rollups.layers import EMPTIED, EMPTIED_SLOTS
 from core.rollups.proof import slots_off, sums_off
 from core.rollups.sums import NAMES
 from core.store import AT_ONCE, Store
@@ -43,6 +43,7 @@ class Mending:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._sums = store.prepare(_added("rollup", _KEY, ("n", *NAMES)))
+        self._emptied, self._emptied_slots = map(store.prepare, (EMPTIED, EMPTIED_SLOTS))
         self._slots = store.prepare(_added("rollup_slot", _SLOT_KEY, ("n",)))
 
     def mend(self, day: datetime) -> int:
@@ -58,7 +59,7 @@ class Mending:
             for facet, tenant_id, at, value, detail, *off in found:
                 key = dict(zip(_KEY, (facet, width, tenant_id, at, value, detail), strict=True))
                 rows.append(key | {name: -by for name, by in zip(("n", *NAMES), off, strict=True)})
-            self._write(self._sums, rows)
+            self._write(self._sums, self._emptied, rows)
             mended += len(rows)
             if len(rows) < _FOUND_AT_ONCE:
                 break
@@ -73,18 +74,17 @@ class Mending:
             for facet, tenant_id, at, value, detail, kind, slot, off in found:
                 key = dict(zip(_SLOT_KEY, (facet, width, tenant_id, at, value, detail, kind, slot), strict=True))
                 rows.append(key | {"n": -off})
-            self._write(self._slots, rows)
+            self._write(self._slots, self._emptied_slots, rows)
             mended += len(rows)
             if len(rows) < _FOUND_AT_ONCE:
                 break
         return mended
 
-    def _write(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _write(self, sql: str, emptied: str, rows: Sequence[Mapping[str, Any]]) -> None:
         for first in range(0, len(rows), AT_ONCE):
             with self._store.transaction() as cursor:
                 if not self._store.is_sqlite:
                     cursor.execute(_LOCK)
                 cursor.executemany(sql, rows[first : first + AT_ONCE])
-                for emptied in EMPTIED:
-                    cursor.execute(emptied)
+                cursor.executemany(emptied, rows[first : first + AT_ONCE])
             self._store.rest()

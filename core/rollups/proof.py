@@ -11,10 +11,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.clock import from_micros, micros
+from core.rollups.expanding import WITHOUT_ALL, added, expanded, expanded_slots, floored
 from core.rollups.facets import WIDTHS, kept_by
 from core.rollups.facts import HEADS, facts
-from core.rollups.folding import WITHOUT_ALL, added, expanded, expanded_slots, floored
-from core.rollups.slots import COARSE, FINEST
 from core.rollups.sums import NAMES
 from core.store import Store
 
@@ -42,9 +41,10 @@ class Mismatch:
 _ALL = ", ".join(("n", *NAMES))
 _ROWS = ", ".join((*HEADS, *NAMES))
 _SOURCE = (
-    f"(SELECT {_ROWS}, n FROM rollup_delta WHERE at >= :since AND at < :until "
-    f"UNION ALL SELECT {_ROWS}, -1 AS n FROM ({facts('g.started_at >= :since AND g.started_at < :until')}) AS f)"
+    f"SELECT {_ROWS}, n FROM rollup_delta WHERE at >= :since AND at < :until "
+    f"UNION ALL SELECT {_ROWS}, -1 AS n FROM ({facts('g.started_at >= :since AND g.started_at < :until')}) AS f"
 )
+_APART = f"WITH source AS ({_SOURCE}), apart AS"
 
 
 def _scopes(width: int, selected: str, *, slots: bool = False) -> str:
@@ -57,7 +57,7 @@ def _scopes(width: int, selected: str, *, slots: bool = False) -> str:
 
 def _of_sums(width: int) -> str:
     differs = " OR ".join(f"SUM({name}) <> 0" for name in ("n", *NAMES))
-    return f"""WITH apart AS ({expanded(_SOURCE)})
+    return f"""{_APART} ({expanded("source")})
 SELECT facet, tenant_id, at, value, detail, {added(("n", *NAMES))} FROM (
     SELECT facet, tenant_id, at, value, detail, {_ALL} FROM rollup
     WHERE minutes = {width} AND at >= :since AND at < :until
@@ -66,12 +66,11 @@ SELECT facet, tenant_id, at, value, detail, {added(("n", *NAMES))} FROM (
 
 
 def _of_slots(width: int) -> str:
-    slot = "slot" if width == WIDTHS[-1] else f"slot / {FINEST // COARSE}"
-    return f"""WITH apart AS ({expanded_slots(_SOURCE)})
+    return f"""{_APART} ({expanded_slots("source")})
 SELECT facet, tenant_id, at, value, detail, kind, slot, {added(("n",))} FROM (
     SELECT facet, tenant_id, at, value, detail, kind, slot, n FROM rollup_slot
     WHERE minutes = {width} AND at >= :since AND at < :until
-    UNION ALL {_scopes(width, f"kind, {slot} AS slot, n", slots=True)}
+    UNION ALL {_scopes(width, "kind, slot, n", slots=True)}
 ) AS both_sides GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING SUM(n) <> 0 ORDER BY 3, 1, 2 LIMIT :most"""
 
 

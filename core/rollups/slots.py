@@ -1,8 +1,8 @@
 """Histograms of durations: slots whose width grows with the duration, so that a percentile's error is a stated share.
 
 A duration of *d* microseconds lies in slot ``floor(per_octave * log2(d))``, and what is below one microsecond in
-slot 0. Slots can be added up, taken back and halved: ``slot // 2`` of 32 an octave is the slot of 16 an octave. A
-percentile is told as the geometric middle of its slot, at most ``2 ** (1 / (2 * per_octave)) - 1`` off.
+slot 0. Slots can be added up and taken back. A percentile is told as the geometric middle of its slot, at most
+``2 ** (1 / (2 * per_octave)) - 1`` off.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-FINEST = 32
-"""Slots of an octave as they are recorded and kept by day."""
 COARSE = 16
-"""Slots of an octave in what is kept by shorter stretches."""
+"""Slots of an octave in all that is kept."""
 
 
-def slot(milliseconds: float, per_octave: int = FINEST) -> int:
+def slot(milliseconds: float, per_octave: int = COARSE) -> int:
     """Return the slot of a duration."""
     micros = milliseconds * 1000
     return 0 if micros < 1 else math.floor(per_octave / math.log(2) * math.log(micros))
 
 
 def slot_sql(milliseconds: str) -> str:
-    """Return the same in SQL, of :data:`FINEST`; null where the duration is."""
+    """Return the same in SQL, of :data:`COARSE`; null where the duration is."""
     micros = f"{milliseconds} * 1000"
-    of = f"CAST(FLOOR({FINEST / math.log(2)!r} * LN({micros})) AS INTEGER)"
+    of = f"CAST(FLOOR({COARSE / math.log(2)!r} * LN({micros})) AS INTEGER)"
     return f"CASE WHEN {milliseconds} IS NULL THEN NULL WHEN {micros} < 1 THEN 0 ELSE {of} END"
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer
-from sqlalchemy import text as sql_text
+from sqlalchemy import BigInteger, Integer
 from sqlmodel import Field
 
 from core.tables._columns import Row, json, utc
@@ -84,17 +83,10 @@ class RollupDelta(RollupSums, table=True):
     ttft_slot: int | None = None
 
 
-_EMPTY = sql_text("n = 0")
-"""What all that came went from again; such rows are deleted by whoever makes them."""
-
-
 class Rollup(RollupSums, table=True):
     """What some calls add up to that began in one stretch of time and have one thing in common."""
 
-    __table_args__ = (
-        Index("ix_rollup_empty", "at", sqlite_where=_EMPTY, postgresql_where=_EMPTY),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     facet: str = Field(primary_key=True)
     """What they have in common: see ``core.rollups.facets``."""
@@ -113,10 +105,7 @@ class Rollup(RollupSums, table=True):
 class RollupSlot(Row, table=True):
     """How many durations of some calls lie in one slot of a histogram."""
 
-    __table_args__ = (
-        Index("ix_rollup_slot_empty", "at", sqlite_where=_EMPTY, postgresql_where=_EMPTY),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     facet: str = Field(primary_key=True)
     minutes: int = Field(primary_key=True)
@@ -136,6 +125,10 @@ class RollupState(Row, table=True):
     id: int = Field(primary_key=True)
     built_from: datetime = utc()
     """Calls that began at this time or later are in the rollups; of those before it they know nothing yet."""
+    folds: int = Field(sa_type=BigInteger, default=0, sa_column_kwargs={"server_default": "0"})
+    """How often an SQLite folded: who prepared that before his transaction sees whether another did it meanwhile."""
+    past_changes: int = Field(sa_type=BigInteger, default=0, sa_column_kwargs={"server_default": "0"})
+    """How often calls of before ``built_from`` were changed: who builds sees whether what he read is still so."""
 
 
 class RollupProof(Row, table=True):

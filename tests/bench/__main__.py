@@ -16,6 +16,7 @@ from tests.bench import (
     corpus,
     dialects,
     door,
+    folding,
     generation,
     guardrails,
     http,
@@ -38,6 +39,7 @@ from tests.bench.measure import free_port, wire
 BENCHES = {
     "generation": generation.run,
     "money": money.run,
+    "folding": folding.run,
     "http": http.run,
     "door": door.run,
     "dialects": dialects.run,

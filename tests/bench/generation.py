@@ -94,10 +94,10 @@ def governed(wire_url: str, database: Path) -> Generator[Callable[[str], object]
 
 
 @contextmanager
-def proctor_for(wire_url: str, database: Path, **more: Any) -> Generator[tuple[runtime.Runtime, Principal]]:
+def proctor_for(wire_url: str, database: Path | str, **more: Any) -> Generator[tuple[runtime.Runtime, Principal]]:
     """Yield a Proctor and a key of a tenant with a budget and a registered schema, ``ticket``.
 
-    *more* are settings beside the usual.
+    *database* is the file of an SQLite, or the URL of any database; *more* are settings beside the usual.
     """
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue] pydantic-settings adds the argument
@@ -105,7 +105,7 @@ def proctor_for(wire_url: str, database: Path, **more: Any) -> Generator[tuple[r
         openai_base_url=f"{wire_url}/v1",
         anthropic_api_key="bench",
         anthropic_base_url=wire_url,
-        database_url=f"sqlite:///{database}",
+        database_url=database if isinstance(database, str) else f"sqlite:///{database}",
         rate_limit_per_min=10_000_000,
         log_level="WARNING",
         local_model="off",

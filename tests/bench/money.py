@@ -104,9 +104,9 @@ class CountingStore(Store):
 
     @contextmanager
     @override
-    def transaction(self, *, pipelined: bool = False, single: bool = False) -> Generator[Cursor]:
+    def transaction(self, *, pipelined: bool = False, single: bool = False, prepare: Any = None) -> Generator[Cursor]:
         self.transactions += 1
-        with super().transaction(pipelined=pipelined, single=single) as cursor:
+        with super().transaction(pipelined=pipelined, single=single, prepare=prepare) as cursor:
             yield cast("Cursor", _CountingCursor(cursor, self))
 
 
