@@ -38,8 +38,6 @@ class Board:
     overview: Overview
     panels: Panels | None
     """``None`` where there were no calls."""
-    clusters: Sequence[Cluster]
-    """Where much more than usual went wrong, the worst first."""
 
 
 def board(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> Board:
@@ -53,7 +51,7 @@ def board(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> 
 def _board(visit: Visit, window: Window, tenant_id: str | None) -> Board:
     overview = visit.runtime.reports.overview(visit.principal, window, tenant_id)
     if not overview.totals.calls:
-        return Board(overview, None, ())
+        return Board(overview, None)
     panels = Panels(
         latency=charts.latency(overview),
         spend=charts.spend(overview),
@@ -64,4 +62,14 @@ def _board(visit: Visit, window: Window, tenant_id: str | None) -> Board:
         heat=None if tenant_id else charts.heat(overview),
         tenants=None if tenant_id else tables.tenants(overview),
     )
-    return Board(overview, panels, visit.runtime.reports.clusters(visit.principal, window, tenant_id))
+    return Board(overview, panels)
+
+
+def standing_out(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -> Sequence[Cluster]:
+    """Return where much more than usual went wrong: the question of the page *Incident*, whose answer this may be."""
+    zone = zones.shown(tenant.timezone if tenant else "UTC")
+    tenant_id, window = tenant.id if tenant else None, chosen.window(now, zone)
+    asked = (tenant_id, zone, key_of(chosen, window))
+    return shared(
+        visit, "clusters", window, asked, lambda: visit.runtime.reports.clusters(visit.principal, window, tenant_id)
+    )

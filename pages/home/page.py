@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.tenants import Permission
 from pages.home import clusters, panels, tiles
-from pages.home.board import board
+from pages.home.board import board, standing_out
 from pages.home.sentence import sentence
 from pages.home.troubles import troubles
 from pages.kit import address, formats, layout, ranges, zones
@@ -84,7 +84,9 @@ def body() -> None:
         alert()
         if overview.totals.calls:
             st.markdown(sentence(overview, ranges.before(chosen)))
-        clusters.draw(found.clusters, chosen, overview.window, tenant)
+        with refusals("What is out of the ordinary cannot be told."):
+            out = standing_out(visit, now, chosen, tenant) if overview.totals.calls else ()
+            clusters.draw(out, chosen, overview.window, tenant)
         draw(tiles.tiles(overview, ranges.before(chosen)))
         if found.panels:
             panels.draw(overview, found.panels, chosen, tenant)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
+from core.principals import NOWHERE
 from core.reports import ChangeFilter, Incident, RecordedChange, Window
 from core.reports.ranges import Range
 from core.tenants import Permission, Tenant
@@ -19,6 +21,10 @@ WITHIN = timedelta(hours=1)
 EARLIER = timedelta(days=3)
 """What was decided so long before may be why."""
 MOST_EARLIER = 8
+_BEGUN = timedelta(minutes=15)
+"""Within so much of its window it began, where no single call tells when."""
+_MOST_READ = 2_000
+"""Changes that are looked through for those that somebody decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +62,12 @@ class OpenedIncident:
     def cause(self) -> RecordedChange | None:
         """The decision that is named with it: the last one before it began, or one about what went wrong."""
         first = self.incident.first
-        began = first.at if first and "lost" in self.incident.kinds else self.window.starts_at + WITHIN
-        decided = [one for one in self.changes if one.is_decided and one.at <= began]
-        if decided and decided[0].at >= self.window.starts_at - WITHIN:
-            return decided[0]
+        began = first.at if first and "lost" in self.incident.kinds else self.window.starts_at + _BEGUN
+        hit = {None, self.tenant.id if self.tenant else None, *(one.tenant_id for one in self.incident.hit)}
+        decided = [one for one in self.changes if one.is_decided and one.at <= began and one.tenant_id in hit]
         kinds = _KINDS_OF.get(self.most or "", ())
-        return next((one for one in self.earlier if one.kind in kinds), None)
+        fitting = (one for one in (*decided, *self.earlier) if one.kind in kinds and one.tenant_id in hit)
+        return next(fitting, decided[0] if decided else None)
 
     @property
     def most(self) -> str | None:
@@ -97,24 +103,29 @@ def opened(visit: Visit, window: Window, tenant: Tenant | None, zone: str) -> Op
     )
     may = visit.may(Permission.CHANGES_READ)
     begins, ends = found.window.starts_at - WITHIN, found.window.ends_at + WITHIN
-    changes = _changes(visit, begins, ends, tenant_id, may=may)
-    earlier = _changes(visit, found.window.starts_at - EARLIER, begins, tenant_id, may=may)
-    decided = [one for one in earlier if one.is_decided][:MOST_EARLIER]
+    sees = visit.principal.scope_of(Permission.CHANGES_READ) if may else NOWHERE
+
+    def decisions() -> tuple[Sequence[RecordedChange], Sequence[RecordedChange], Mapping[str, RecordedChange]]:
+        if not may:
+            return (), (), {}
+        within = _changes(visit, begins, ends, tenant_id)
+        every = ChangeFilter(starts_at=found.window.starts_at - EARLIER, ends_at=begins, tenant_id=tenant_id)
+        read = islice(visit.runtime.reports.every_change(visit.principal, every), _MOST_READ)
+        decided = list(islice((one for one in read if one.is_decided), MOST_EARLIER))
+        return within, decided, visit.runtime.reports.decided_before(visit.principal, [*within, *decided])
+
+    changes, decided, before = shared(visit, "incident_changes", window, (asked, sees), decisions)
     return OpenedIncident(
         incident=found,
         tenant=tenant,
         zone=zone,
         changes=changes,
         earlier=decided,
-        before=visit.runtime.reports.decided_before(visit.principal, [*changes, *decided]) if may else {},
+        before=before,
         tells_changes=may,
     )
 
 
-def _changes(
-    visit: Visit, starts_at: datetime, ends_at: datetime, tenant_id: str | None, *, may: bool
-) -> Sequence[RecordedChange]:
-    if not may:
-        return ()
+def _changes(visit: Visit, starts_at: datetime, ends_at: datetime, tenant_id: str | None) -> Sequence[RecordedChange]:
     wanted = ChangeFilter(starts_at=starts_at, ends_at=ends_at, tenant_id=tenant_id)
     return visit.runtime.reports.changes(visit.principal, wanted).changes

@@ -147,7 +147,7 @@ def _in_vain(shown: OpenedIncident) -> None:
             (
                 links.model(one.model),
                 outcomes.badge(one.outcome),
-                shown.calls(formats.count(one.attempts), f'provider:"{one.model.partition("/")[0]}" attempts:>0'),
+                formats.count(one.attempts),
                 plain(formats.dollars(one.nano_usd)),
             )
             for one in shown.incident.in_vain

@@ -47,7 +47,9 @@ def _lost(shown: OpenedIncident) -> str:
     why = [part for part in (_of_whom(shown), _how(shown), _field(shown)) if part]
     said += f": {', '.join(why)}." if why else "."
     if one.first and one.last and one.first.id != one.last.id:
-        said += f" The first began at {_call(one.first, shown.zone)}, the last at {_call(one.last, shown.zone)}."
+        days = _are_days_apart(one.first, one.last, shown.zone)
+        first, last = (_call(call, shown.zone, whole=days) for call in (one.first, one.last))
+        said += f" The first began at {first}, the last at {last}."
     return said
 
 
@@ -159,8 +161,14 @@ def premium(shown: OpenedIncident) -> str:
     return f"for {amount} {less} than the models asked first would have cost{known}"
 
 
-def _call(call: OneCall, zone: str) -> str:
-    return links.to(clock(call.at, zone), Destination("calls", {"call": call.id}))
+def _are_days_apart(first: OneCall, last: OneCall, zone: str) -> bool:
+    """Whether the two were on different days."""
+    return len({f"{one.at.astimezone(ZoneInfo(zone)):%F}" for one in (first, last)}) > 1
+
+
+def _call(call: OneCall, zone: str, *, whole: bool) -> str:
+    told = formats.moment(call.at, zone) if whole else clock(call.at, zone)
+    return links.to(told, Destination("calls", {"call": call.id}))
 
 
 def clock(at: datetime, zone: str) -> str:

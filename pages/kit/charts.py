@@ -193,6 +193,7 @@ def bars_spec(
 ) -> dict[str, Any]:
     """Return the spec of stacked bars over time; *axis* is the format of its figures, whole ones if *is_counted*."""
     scale = alt.Scale(domain=list(names), range=list(colours))
+    seconds = [name for at, name in enumerate(names) if colours[at] in colours[:at]]
     step: dict[str, Any] = {"tickMinStep": 1} if is_counted else {}
     bars = (
         alt.Chart(pd.DataFrame())
@@ -213,6 +214,7 @@ def bars_spec(
                 sort=list(names),
                 legend=legend(columns=3 if colours else 2, symbolSize=80, offset=14),
             ),
+            opacity=alt.condition(f"indexof({seconds!r}, datum.name) < 0", alt.value(1), alt.value(0.45)),
             tooltip=[
                 alt.Tooltip("when:N", title="From"),
                 alt.Tooltip("name:N", title=" "),

@@ -83,7 +83,7 @@ def _sums(found: StoreSize) -> str:
         built = "Sums hold every call."
     if not found.unfolded:
         return f"{built} All that was recorded is added to them."
-    most = "more than " if found.unfolded >= MOST_UNFOLDED else ""
+    most = "More than " if found.unfolded >= MOST_UNFOLDED else ""
     return f"{built} {most}{formats.plural(found.unfolded, 'row')} of what was recorded last wait to be added."
 
 

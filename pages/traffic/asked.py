@@ -65,6 +65,8 @@ class PickedCalls:
     """A search for them among the others; empty where a stretch of time was picked."""
     chosen: Range
     """When they began."""
+    around: str = ""
+    """The range that they were cut out of, as the address has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,7 @@ class TrafficView:
             among=self.calls(self.q, within),
             terms="",
             chosen=self.chosen,
+            around=around,
         )
 
 
@@ -150,20 +153,27 @@ def term_for(dimension: str, value: str | None, name: str = "", *, is_not: bool 
 
 
 def pick(term: Term | None, at: Range | None = None) -> None:
-    """Let the address say that calls were picked out of those that are shown."""
+    """Let the address say that calls were picked out of those that are shown; those that are picked no longer are."""
+    told = {HERE: printed(term), AT: str(at) if at else ""}
+    if {name: st.query_params.get(name, "") for name in told} == told:
+        unpick()
+        return
     st.query_params.pop(AROUND, None)
-    for name, value in ((HERE, printed(term)), (AT, str(at) if at else "")):
+    for name, value in told.items():
         if value:
             st.query_params[name] = value
         else:
             st.query_params.pop(name, None)
 
 
-def cut_out(chosen: Range, of: Range) -> None:
-    """Show a stretch of what is shown, and keep what it was cut out of."""
+def cut_out(chosen: Range, of: Range) -> bool:
+    """Show a stretch of what is shown, and keep what it was cut out of; return whether it was not shown before."""
+    if chosen == of:
+        return False
     unpick()
     st.query_params[AROUND] = str(of)
     ranges.zoom(chosen)
+    return True
 
 
 def unpick() -> None:

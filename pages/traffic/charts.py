@@ -326,10 +326,10 @@ def group_lines(found: Compared, by: str, changes: Sequence[Marked]) -> Picture:
     shown = now.groups[:MOST_LINES]
     lines = [
         (
-            _Line(words.short(name, by), now, measure, group.cells),
+            _Line(name, now, measure, group.cells),
             _Line("", before, measure, earlier[group.values].cells) if group.values in earlier else None,
         )
-        for name, group in zip(words.names(shown, by), shown, strict=True)
+        for name, group in zip(words.short_names(shown, by), shown, strict=True)
     ]
     if len(now.groups) > len(shown) or now.others:
         rest = [cell.without(group.cells[at] for group in shown) for at, cell in enumerate(now.total.cells)]

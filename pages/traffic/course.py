@@ -6,13 +6,13 @@ import streamlit as st
 
 from core.reports import ENOUGH, PERCENTILE_ERROR
 from core.reports.ranges import SHORTEST
-from pages.kit import formats, layout, marks, ranges
+from pages.kit import formats, layout, marks, outcomes, ranges
 from pages.kit.brush import BRUSH
 from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.kit.tiles import draw as draw_tiles
 from pages.traffic import charts, difference, words
-from pages.traffic.asked import TrafficView
+from pages.traffic.asked import Q, TrafficView
 from pages.traffic.figures import Course, codes, latency, refused, whole_cells
 from pages.traffic.groups import follow
 from pages.traffic.tiles import tiles
@@ -47,7 +47,7 @@ def _sentence(asked: TrafficView, found: Course) -> str:
     said = [f"**{formats.plural(calls, 'call')}**, {words.pace(calls, length)}{against}"]
     if now.figures.errors:
         kinds = words.failing(found.outcomes)
-        kind, many = plain(kinds[0].names[0]), kinds[0].whole.figures.errors
+        kind, many = plain(outcomes.word(kinds[0].values[0] or "").lower()), kinds[0].whole.figures.errors
         worst = f" ({kind})" if many == now.figures.errors else f", mostly {kind} ({many:,})"
         said.append(f"{formats.plural(now.figures.errors, 'error')}{worst}")
     if now.figures.blocked:
@@ -70,7 +70,7 @@ def _outcomes(asked: TrafficView, found: Course, key: str) -> None:
     told = f"How the calls that began in each bar ended. The pale line: all of {ranges.before(asked.chosen)}. {_DRAG}"
     with layout.card("Calls by outcome", key="outcomes_card", help=told):
         dragged = charts.outcome_bars(found).draw(key=f"outcomes_{key}", picks=(BRUSH,))
-        marks.links(found.changes, asked.zone, asked.here)
+        marks.links(found.changes, asked.zone, {name: said for name, said in asked.here.items() if name != Q})
     follow(asked, dragged)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
+from core.call_search import FieldMatch, exactly
 from core.errors import Invalid
 from core.principals import Permission
 from core.reports import ENOUGH, ChangeFilter, Contrast, Query, QueryAnswer, RecordedChange, Window
@@ -15,7 +16,7 @@ from core.reports.measures import MEASURES, Measure
 from core.reports.query import TIME, GroupFigures
 from pages.kit.page import Visit
 from pages.kit.shared import key_of, shared
-from pages.traffic.asked import PickedCalls, TrafficView
+from pages.traffic.asked import PickedCalls, TrafficView, narrowed
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ def codes(visit: Visit, asked: TrafficView) -> QueryAnswer:
 
 
 def _errors(asked: TrafficView) -> TrafficView:
-    return replace(asked, q=f"{asked.q} outcome:any_error".strip())
+    return replace(asked, q=narrowed(asked.q, FieldMatch("outcome", exactly("any_error"))))
 
 
 def latency(visit: Visit, asked: TrafficView, *, of_tokens: bool) -> Compared:
@@ -165,7 +166,7 @@ def _apart(asked: TrafficView, by: str) -> tuple[str, ...]:
 
 def difference(visit: Visit, asked: TrafficView, picked: PickedCalls) -> Contrast:
     """Return what tells the calls that were picked from the others."""
-    key = (picked.terms, str(picked.chosen), picked.within.starts_at)
+    key = (picked.terms, str(picked.chosen), picked.around, picked.within.starts_at)
     reports = visit.runtime.reports
     return _shared(
         visit, asked, "difference", key, lambda: reports.contrast(visit.principal, picked.among, picked.selected)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.call_search import either, printed
+from core.call_search import Negation, either, printed
 from core.reports import ENOUGH
 from core.reports.measures import MEASURES
 from core.reports.query import DIMENSIONS, Group
@@ -107,11 +107,9 @@ def _heat(asked: TrafficView, found: Compared, by: str, measure: str, key: str) 
             return
         height = heat.height(found.now)
         picked = heat.heat(found.now, by).draw(key=f"heat_{key}", picks=(heat.PICK,), height=height).get(heat.PICK)
-    if picked:
-        group = found.now.groups[int(picked["group"])]
-        begins = found.now.times[int(picked["cell"])]
-        window = asked.window
-        ends = step_end(found.now, int(picked["cell"]))
+    group, place = heat.found_again(found.now, by, picked) if picked else (None, 0)
+    if group is not None:
+        window, begins, ends = asked.window, found.now.times[place], step_end(found.now, place)
         cell = Range.between(max(begins, window.starts_at), min(ends, window.ends_at)) or Range.between(begins, ends)
         pick(_term(group, by), cell)
         st.rerun()
@@ -119,8 +117,7 @@ def _heat(asked: TrafficView, found: Compared, by: str, measure: str, key: str) 
 
 def follow(asked: TrafficView, dragged: Mapping[str, Mapping[str, Any]]) -> None:
     """Zoom in to what was dragged over."""
-    if BRUSH in dragged and (cut := range_of(dragged[BRUSH], asked.window)):
-        asks.cut_out(cut, asked.chosen)
+    if BRUSH in dragged and (cut := range_of(dragged[BRUSH], asked.window)) and asks.cut_out(cut, asked.chosen):
         st.rerun()
 
 
@@ -151,7 +148,7 @@ def _table(visit: Visit, asked: TrafficView, by: str, key: str) -> None:
             )
         _cards(asked, found, frame, by)
         _below(found, by)
-    if row is None:
+    if row is None or row >= len(found.now.shown):
         return
     if row < len(found.now.groups):
         pick(_term(found.now.groups[row], by))
@@ -179,8 +176,7 @@ def _leads(asked: TrafficView, found: Compared, by: str) -> Mapping[str, links.L
 def _others(asked: TrafficView, found: Compared, by: str) -> dict[str, str]:
     """Return the address of the calls that are in none of the groups."""
     shown = either(*(_term(group, by) for group in found.now.groups))
-    without = f"-({printed(shown)})" if len(found.now.groups) > 1 else f"-{printed(shown)}"
-    return {**asked.here, asks.Q: f"{asked.q} {without}".strip()}
+    return {**asked.here, asks.Q: asks.narrowed(asked.q, Negation(shown))}
 
 
 def _frame(found: Compared, by: str) -> Frame:

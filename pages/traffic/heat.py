@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import altair as alt
 
 from core.reports import QueryAnswer
+from core.reports.query import Group
 from pages.kit import charts
 from pages.kit.frames import Frame, Picture, pd
 from pages.traffic import words
@@ -24,6 +26,8 @@ def _heat_spec(days: int, names: tuple[str, ...], measure: str, best: float, wor
     asked = words.measure(measure)
     unit = {"share": ".0%", "nano_usd": "$,.2~f"}.get(asked.unit, ",.2~s")
     label = charts.SECONDS if asked.unit == "ms" else f"format(datum.value, '{unit}')"
+    if asked.unit == "share":
+        label += f" + (datum.value == {worst} ? ' or {'more' if worst > best else 'less'}' : '')"
     cells = (
         alt.Chart(pd.DataFrame())
         .mark_rect(cornerRadius=2, cursor="pointer")
@@ -49,7 +53,7 @@ def _heat_spec(days: int, names: tuple[str, ...], measure: str, best: float, wor
                 alt.Tooltip("many:Q", title="Calls", format=","),
             ],
         )
-        .add_params(alt.selection_point(name=PICK, fields=["group", "cell"], on="click", empty=False))
+        .add_params(alt.selection_point(name=PICK, fields=["name", "begins"], on="click", empty=False))
     )  # fmt: skip
     return charts.spec(cells)
 
@@ -67,8 +71,8 @@ def heat(found: QueryAnswer, by: str) -> Picture:
                 {
                     "at": words.on_axis(found, place, 0.04), "until": words.on_axis(found, place, 0.96),
                     "name": names[row],
-                    "value": value, "shown": words.told(value, measure), "when": words.when(found, place), "group": row,
-                    "cell": place, "whole": is_whole(found, place),
+                    "value": value, "shown": words.told(value, measure), "when": words.when(found, place),
+                    "begins": int(found.times[place].timestamp()), "whole": is_whole(found, place),
                     "many": timed(found, [part])[0] if measure.percent else part.figures.calls,
                 }
             )  # fmt: skip
@@ -76,11 +80,19 @@ def heat(found: QueryAnswer, by: str) -> Picture:
     best, worst = words.heat_ends(measure, values)
     spec = _heat_spec(charts.shown_days(found.query.window), names, measure.name, best, worst)
     frame: Frame = pd.DataFrame(
-        rows, columns=["at", "until", "name", "value", "shown", "when", "group", "cell", "whole", "many"]
+        rows, columns=["at", "until", "name", "value", "shown", "when", "begins", "whole", "many"]
     )
     return Picture.of(
         frame, spec, alt=f"{measure.label} by {words.dimension(by)} over time{words.worst(rows, measure)}"
     )
+
+
+def found_again(found: QueryAnswer, by: str, picked: Mapping[str, Any]) -> tuple[Group | None, int]:
+    """Return the group and the cell that were clicked; nothing where what is shown by now has them no longer."""
+    named = dict(zip(words.names(found.groups, by), found.groups, strict=True))
+    places = {int(at.timestamp()): place for place, at in enumerate(found.times)}
+    place = places.get(int(picked["begins"]))
+    return (None, 0) if place is None else (named.get(str(picked["name"])), place)
 
 
 def height(found: QueryAnswer) -> int:

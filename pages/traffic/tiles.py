@@ -24,7 +24,7 @@ def tiles(found: Compared, before_that: str) -> list[Tile]:
         name: str, value: str, delta: str | None, of: str, better: Literal["normal", "inverse", "off"] = "inverse"
     ) -> Tile:
         told = f"{MEASURES[name].sentence}{of} The change is against {before_that}."
-        beside = None if delta else "nothing before"
+        beside = None if delta else "too few to compare" if was.calls else "nothing before"
         return Tile(label=MEASURES[name].label, value=value, delta=delta, better=better, beside=beside, help=told)
 
     return [

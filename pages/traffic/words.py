@@ -49,9 +49,11 @@ def failing(answer: QueryAnswer) -> list[Group]:
     return sorted((one for one in answer.shown if one.whole.figures.errors), key=lambda one: -one.whole.figures.errors)
 
 
-def short(name: str, by: str) -> str:
-    """Return a name as short as a legend has room for: a model without its provider."""
-    return name.rpartition("/")[2] if by == "model" else name
+def short_names(groups: Sequence[Group], by: str) -> list[str]:
+    """Return names as short as a legend has room for: models without their providers, unless two are called alike."""
+    known = names(groups, by)
+    told = [name.rpartition("/")[2] if by == "model" else name for name in known]
+    return [name if told.count(name) == 1 else whole for name, whole in zip(told, known, strict=True)]
 
 
 def is_count(of: Measure) -> bool:
