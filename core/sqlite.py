@@ -142,14 +142,16 @@ class SqliteDriver:
         try:
             cursor = self.cursor(connection.driver_connection)
             cursor.execute(f"PRAGMA cache_size=-{_MUCH_CACHE_KB}")
-            cursor.execute("BEGIN")
             try:
+                cursor.execute("BEGIN")
                 prepare(cursor)
-            finally:
                 cursor.execute("COMMIT")
-            with self._turns.take(), self._writing(cursor):
-                yield cursor
-            cursor.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
+                with self._turns.take(), self._writing(cursor):
+                    yield cursor
+            finally:
+                if cursor.connection.in_transaction:  # of what was prepared nothing is kept
+                    cursor.execute("ROLLBACK")
+                cursor.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         finally:
             connection.close()
 

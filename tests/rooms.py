@@ -37,6 +37,7 @@ NOBODYS: Mapping[str, str] = {
 """Rooms that know nothing of tenants, or only what they are handed."""
 
 WITHOUT: Mapping[str, str] = {
+    "reports.close": "the end of a process",
     "tenants.authenticate": "makes a principal of a key",
     "tenants.callers": "the front door's: every live key by its digest, to know who calls",
     "tenants.revision": "a number that says whether those keys are still the newest",

@@ -76,6 +76,7 @@ PANELS: Sequence[PagePanel] = (
     ),
     PagePanel("Home", "latest call", lambda on: on.reports.latest_call_at(on.principal)),
     PagePanel("Home", "troubles", lambda on: on.reports.troubles(on.principal)),
+    PagePanel("Home", "replica", lambda on: on.reports.replica(on.principal)),
     PagePanel("Home", "rejections", lambda on: on.reports.rejections(on.principal)),
     *(PagePanel("Home", f"clusters {name}", partial(_clusters, hours=_RANGES[name])) for name in ("24h", "30d")),
     PagePanel("Traffic", "totals, 30d", _query(_MONTH, measures=("calls", "got_object", "p95", "tokens", "spend"))),

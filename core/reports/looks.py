@@ -23,10 +23,12 @@ _AGAIN_SECONDS = 0.2
 _RESTS = timedelta(seconds=30)
 """For so long a copy that did not answer is not asked."""
 _LAG = """
-SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+        AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver) THEN 0
     ELSE EXTRACT(EPOCH FROM now() - pg_last_xact_replay_timestamp()) END
 """
-"""What was received is replayed: then nothing was written since, however long ago that was. Null of no copy."""
+"""What was received is replayed, and more would be received: then nothing was written since, however long ago that was.
+Null of no copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,7 +185,7 @@ class _Slice:
     def outcomes(self) -> list[tuple[Any, ...]]:
         step = _length(self.window.cell)
         asked = SumQuestion(window=self.window, facet=OUTCOME, by=("cell", "value"), step=step, names=("calls",))
-        return sums(self.reading, asked, self._now)
+        return sorted(sums(self.reading, asked, self._now))
 
 
 def _length(span: timedelta) -> int:

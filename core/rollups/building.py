@@ -66,8 +66,9 @@ class Building:
     def _step(self) -> bool:
         with self._store.transaction() as cursor:
             stretch = self._next(cursor, AT_ONCE)
-            if stretch is None or stretch["until"] > micros(self._clock.now() - _IN_FLIGHT):
+            if stretch is None:
                 return False
+            cursor.execute(layers.LOCK)
             cursor.execute(self._whole, stretch)
             self._go_back(cursor, stretch)
         return stretch["since"] > 0
@@ -80,7 +81,8 @@ class Building:
             nonlocal stretch
             stretch = self._next(cursor, self._stride.size)
             if stretch is not None:
-                self._stride.made(layers.fill(cursor, self._taking, stretch))
+                _, rows = layers.fill(cursor, self._taking, stretch)
+                self._stride.made(self._stride.size, rows)  # of calls, each of which is several deltas
 
         with self._store.transaction(prepare=prepare) as cursor:
             if stretch is None:
@@ -94,7 +96,7 @@ class Building:
         """Return what is to be built next, and what was known then; ``None`` where there is nothing."""
         cursor.execute(self._state, {})
         until, past_changes = cursor.fetchone()
-        if until == 0:
+        if until == 0 or until > micros(self._clock.now() - _IN_FLIGHT):
             return None
         cursor.execute(self._from, {"until": until, "most": most})
         found = cursor.fetchone()

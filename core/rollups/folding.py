@@ -56,7 +56,7 @@ class Folding:
             (folds,) = cursor.fetchone()
             cursor.execute("SELECT MAX(id), COUNT(*) FROM (SELECT id FROM rollup_delta ORDER BY id LIMIT ?)", [wanted])
             last, count = cursor.fetchone()
-            self._stride.made(layers.fill(cursor, _TAKING, {"last": last}))
+            self._stride.made(*layers.fill(cursor, _TAKING, {"last": last}))
 
         with self._store.transaction(prepare=prepare) as cursor:
             cursor.execute("UPDATE rollup_state SET folds = folds + 1 WHERE folds = ?", [folds])

@@ -21,13 +21,15 @@ TAKEN = "taken"
 """The deltas that layers are made of, by its name in their SQL."""
 COLUMNS = ", ".join((*HEADS, *NAMES))
 """The columns of a delta, beside ``n``."""
+LOCK = "LOCK TABLE rollup, rollup_slot IN SHARE ROW EXCLUSIVE MODE"
+"""Of who builds or mends on a PostgreSQL: who folds goes through the same rows in an order of his own."""
 _OWN, _OWN_SLOTS = "own_15", "own_slots_15"
 _SLOT_KEYS = f"{KEYS}, kind, slot"
 _LESSENED = (
-    f"SELECT '' AS kind, {KEYS}, 0 AS slot FROM {_OWN} WHERE n < 0 "
-    f"UNION ALL SELECT kind, {KEYS}, slot FROM {_OWN_SLOTS} WHERE n < 0"
+    f"SELECT '' AS kind, {KEYS}, 0 AS slot FROM {_OWN} WHERE n <= 0 "
+    f"UNION ALL SELECT kind, {KEYS}, slot FROM {_OWN_SLOTS} WHERE n <= 0"
 )
-"""The rows of quarters of which less is there than before: they, and what is made of them, may be empty now."""
+"""The rows of quarters of which no more is there than before: they, and what is made of them, may be empty now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +105,20 @@ _TEMPORARY = (
 )
 
 
-def fill(cursor: Cursor, taking: str, bound: Mapping[str, Any]) -> int:
-    """Make all layers of the deltas that the SELECT *taking* takes, beside the database; return how many rows."""
+def fill(cursor: Cursor, taking: str, bound: Mapping[str, Any]) -> tuple[int, int]:
+    """Make all layers of the deltas that the SELECT *taking* takes, beside the database.
+
+    Return how many those are, and how many rows they make.
+    """
     for sql in _TEMPORARY:
         cursor.execute(sql)
     clear(cursor)
     cursor.execute(f"INSERT INTO {TAKEN} {taking}", bound)
-    rows = 0
+    taken, rows = cursor.rowcount, 0
     for layer in LAYERS:
         cursor.execute(f"INSERT INTO {layer.name} {layer.select}")
         rows += cursor.rowcount
-    return rows
+    return taken, rows
 
 
 def add(cursor: Cursor) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core.rollups.facets import WIDTHS
-from core.rollups.layers import EMPTIED, EMPTIED_SLOTS
+from core.rollups.layers import EMPTIED, EMPTIED_SLOTS, LOCK
 from core.rollups.proof import slots_off, sums_off
 from core.rollups.sums import NAMES
 from core.store import AT_ONCE, Store
@@ -24,8 +24,6 @@ _MOST_PASSES = 500
 """What is still off then is found and told by the proof behind it."""
 _KEY = ("facet", "minutes", "tenant_id", "at", "value", "detail")
 _SLOT_KEY = (*_KEY, "kind", "slot")
-_LOCK = "LOCK TABLE rollup, rollup_slot IN SHARE ROW EXCLUSIVE MODE"
-"""Who folds goes through the same rows in an order of his own."""
 
 
 def _added(table: str, key: Sequence[str], sums: Sequence[str]) -> str:
@@ -84,7 +82,7 @@ class Mending:
         for first in range(0, len(rows), AT_ONCE):
             with self._store.transaction() as cursor:
                 if not self._store.is_sqlite:
-                    cursor.execute(_LOCK)
+                    cursor.execute(LOCK)
                 cursor.executemany(sql, rows[first : first + AT_ONCE])
                 cursor.executemany(emptied, rows[first : first + AT_ONCE])
             self._store.rest()

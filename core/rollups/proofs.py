@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from core.clock import EPOCH, Clock, from_micros, micros
+from core.clock import EPOCH, Clock, from_micros, micros, minute
 from core.principals import Permission, Principal
 from core.rollups.mending import Mending
 from core.rollups.proof import MOST_TOLD, Mismatch, mismatches
@@ -161,4 +161,4 @@ def _day_of(at: int) -> datetime:
 def _told(one: Mismatch) -> str:
     whose = f"tenant {one.tenant_id}" if one.tenant_id else "all tenants"
     more = f"{one.by:,} too high" if one.by > 0 else f"{-one.by:,} too low"
-    return f"by {one.facet}, {one.minutes} minutes from {one.at:%H:%M} UTC, of {whose}, {one.what} is {more}"
+    return f"by {one.facet}, {one.minutes} minutes from {minute(one.at)}, of {whose}, {one.what} is {more}"

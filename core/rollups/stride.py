@@ -14,7 +14,9 @@ class Stride:
         self.size = _FIRST
         """How many are taken next."""
 
-    def made(self, rows: int) -> None:
-        """Hear how many rows the last became."""
-        fitting = self.size * _ROWS // max(rows, 1)
+    def made(self, taken: int, rows: int) -> None:
+        """Hear how many were taken, which may be fewer than were wanted, and how many rows they became."""
+        if not taken:
+            return
+        fitting = taken * _ROWS // max(rows, 1)
         self.size = max(_FEWEST, min(fitting, 2 * self.size, _MOST))

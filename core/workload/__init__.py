@@ -139,7 +139,7 @@ class Workload:
         self._journal.post(cursor, rows.entries)
         self._journal.attempts(cursor, rows.attempts)
         self._journal.field_errors(cursor, rows.errors)
-        self._journal.generations(cursor, rows.generations)
+        self._journal.generations(cursor, rows.generations, is_late=True)
         self._journal.findings(cursor, rows.findings)
         self._journal.payloads(cursor, rows.payloads)
         for account_id, spent in sorted(rows.spent.items()):

@@ -223,6 +223,10 @@ CROSSING = {
 }
 """By command, and what is special of it."""
 ADDS = {
+    "reports.store_size": "a look",
+    "reports.replica": "a look",
+    "rollups.verify": "a proof, which changes nothing",
+    "rollups.rebuild": "sums are made what calls say, whoever asks for it",
     "tenants.create": "a tenant of its own",
     "tenants.create_key": "a key of its own",
     "drills.start": "a drill of its own",

@@ -22,7 +22,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from core.budgets import Budgets
-from core.clock import ManualClock
+from core.clock import EPOCH, ManualClock
 from core.demo import Demo
 from core.demo._chance import DemoClock, Dice
 from core.demo._history import GRACE
@@ -456,6 +456,7 @@ def test_removal_leaves_what_was_there(store: Store) -> None:
         assert len(new) == 1
         after[table].remove(new[0])
     assert [row[1] - was[1] for row, was in zip(after.pop("audit_head"), before.pop("audit_head"), strict=True)] == [1]
+    assert [[row[:2] for row in one.pop("rollup_state")] for one in (after, before)] == 2 * [[(1, EPOCH)]]
     assert after == before
     assert Budgets(store, ManualClock(NOW), owner="test").verify(LOCAL_OPERATOR).ok
     assert set(demo.remove(LOCAL_OPERATOR).values()) == {0}

@@ -17,7 +17,7 @@ from core.reports import Reports
 from core.settings import Settings
 from core.workload import Workload
 
-QUESTIONS = {name for name in dir(Reports) if not name.startswith("_")}
+QUESTIONS = {name for name in dir(Reports) if not name.startswith("_") and name != "close"}
 
 
 class Heard:

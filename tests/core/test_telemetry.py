@@ -54,6 +54,8 @@ NAMES = {
     "proctor_unpriced_attempts": ("counter", {"gen_ai_provider_name", "gen_ai_request_model"}),
     "proctor_failed_open": ("counter", {"room"}),
     "proctor_shared_up": ("gauge", set[str]()),
+    "proctor_store_bytes": ("gauge", set[str]()),
+    "proctor_store_free_bytes": ("gauge", set[str]()),
     "proctor_verifications": ("counter", {"result"}),
     "proctor_guardrail_findings": ("counter", {"guardrail", "stage", "action"}),
     "proctor_guardrail_duration_seconds": ("histogram", set[str]()),

@@ -8,7 +8,7 @@ of a schema that fails a little for two days. What tells most is told, cut to th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
@@ -162,7 +162,13 @@ def _of_one(kind: ClusterKind, tenant_id: str, counts: _Counts, looked_at: tuple
     for one in sorted(found, key=lambda one: (-one.weight, one.first)):
         if not any(one.meets(other) for other in taken):
             taken.append(one)
-    return _joined([_cut(one, counts) for one in taken], counts, usual)
+    cut: list[_Standing] = []
+    free = set(counts)
+    for one in taken:
+        if (narrowed := _cut(one, counts, free)) is not None:
+            cut.append(narrowed)
+            free.difference_update(range(narrowed.first, narrowed.end))
+    return _joined(cut, counts, usual)
 
 
 def _usual(counts: _Counts) -> float:
@@ -174,18 +180,24 @@ def _usual(counts: _Counts) -> float:
     return median([count / of for count, of in days.values() if of] or [0.0])
 
 
-def _cut(one: _Standing, counts: _Counts) -> _Standing:
-    """Return it from the first to the last hour in which it happened, also beyond what it was found by."""
-    least = max(1.0, max(counts[hour][0] for hour in range(one.first, one.end) if hour in counts) * _LEAST_OF_PEAK)
+def _cut(one: _Standing, counts: _Counts, free: Collection[int]) -> _Standing | None:
+    """Return it from the first to the last hour in which it happened, also beyond what it was found by.
+
+    No longer than a cluster may be, and without the hours that are not *free*; ``None`` where those were all of it.
+    """
+    known = [hour for hour in range(one.first, one.end) if hour in free]
+    least = max(1.0, max((counts[hour][0] for hour in known), default=0) * _LEAST_OF_PEAK)
 
     def is_in(hour: int) -> bool:
-        return hour in counts and counts[hour][0] >= least
+        return hour in free and counts[hour][0] >= least
 
-    within = [hour for hour in range(one.first, one.end) if is_in(hour)]
-    first, last = min(within), max(within)
-    while first > one.first - one.width and is_in(first - 1):
+    within = [hour for hour in known if is_in(hour)]
+    if not within:
+        return None
+    first, last, longest = min(within), max(within), LONGEST // _HOUR
+    while first > one.first - one.width and is_in(first - 1) and last - first + 1 < longest:
         first -= 1
-    while last < one.end + one.width and is_in(last + 1):
+    while last < one.end + one.width and is_in(last + 1) and last - first + 1 < longest:
         last += 1
     return replace(one, first=first, end=last + 1)
 
@@ -212,24 +224,28 @@ def _told(reading: Reading, found: Sequence[_Standing], as_of: datetime) -> list
     """Return what was found of tenants that overlaps as one; what is of all together, where no tenant has it."""
     groups: list[list[_Standing]] = []
     for one in sorted((one for one in found if one.tenant_id), key=lambda one: -one.weight):
-        group = next((some for some in groups if _same(some[0], one)), None)
+        group = next((some for some in groups if _same(some, one)), None)
         if group is None:
             groups.append([one])
         else:
             group.append(one)
     for one in (one for one in found if not one.tenant_id):
-        if not any(_same(some[0], one) for some in groups):
+        if not any(some[0].kind == one.kind and some[0].meets(one) for some in groups):
             groups.append([one])
     made = [_cluster(reading, some, as_of) for some in groups]
     return sorted(made, key=lambda one: (one.kind != "lost", -one.beyond, one.starts_at))
 
 
-def _same(group: _Standing, one: _Standing) -> bool:
-    return group.kind == one.kind and group.meets(one)
+def _same(group: Sequence[_Standing], one: _Standing) -> bool:
+    """Whether it happened with a group, and both together are no longer than a cluster may be."""
+    if group[0].kind != one.kind or not group[0].meets(one):
+        return False
+    every = (*group, one)
+    return max(some.end for some in every) - min(some.first for some in every) <= LONGEST // _HOUR
 
 
 def _cluster(reading: Reading, group: Sequence[_Standing], as_of: datetime) -> Cluster:
-    ids = tuple(one.tenant_id for one in sorted(group, key=lambda one: -one.count) if one.tenant_id)
+    ids = tuple(dict.fromkeys(one.tenant_id for one in sorted(group, key=lambda one: -one.count) if one.tenant_id))
     begins, ends = min(one.first for one in group), max(one.end for one in group)
     return Cluster(
         kind=group[0].kind,

@@ -1,4 +1,4 @@
-"""Store: how large it is stands in one sentence, what takes the room below it; it is nobody's who sees some tenants."""
+"""Store: how large it is stands in one sentence, what takes the room below it."""
 
 from __future__ import annotations
 
