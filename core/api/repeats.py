@@ -137,7 +137,7 @@ def _allowed(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
     """
     body = (kept.body or "").encode()
     if kept.streamed:
-        if not guardrails.passes(body, Stage.OUTPUT) and guardrails.screened(kept.body or "") != kept.body:
+        if not guardrails.passes(body, Stage.OUTPUT) and not _stands(body, guardrails):
             raise GuardrailBlocked(
                 "What was answered under this Idempotency-Key holds what a guardrail takes out today, which cannot be "
                 "done in a stream. Send another key to ask anew.",
@@ -145,6 +145,15 @@ def _allowed(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
             )
         return body
     return body_as_allowed(guardrails, _dialect_of(door), body, [])
+
+
+def _stands(events: bytes, guardrails: Guardrails) -> bool:
+    """Whether every text and number of a stream may go on as it is: as it says them, since its syntax says nothing.
+
+    A duration has as many digits as a card.
+    """
+    told = (line.partition(b":")[2].strip() for line in events.splitlines() if line.startswith(b"data:"))
+    return all(body_as_allowed(guardrails, None, data, []) == data for data in told)
 
 
 def _dialect_of(door: str) -> Dialect | None:

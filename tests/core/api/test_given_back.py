@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from core.api import repeats
 from core.api.relay_doors import GUARDRAILS
 from core.dialects import DialectName
 from core.principals import LOCAL_OPERATOR
 from core.servers import named_servers
 from core.settings import Settings
 from tests.core.api.conftest import CITY, House, api_settings, events
+from tests.core.test_guardrail_places import rules
 from tests.core.test_screened_frames import written
 from tests.wire.server import WireServer
 
@@ -155,3 +157,15 @@ def test_a_call_of_a_tool_is_judged_as_it_is_given_back(
     streamed = client.post(PATHS["chat"], json=body_of("chat", as_tool=True, stream=True))
     assert ("by the guardrail tools" in streamed.text) == (status != 200), streamed.text
     assert (JANE in written(DialectName.CHAT, streamed.content)[1]) == (status == 200)
+
+
+def test_what_a_stream_says_is_judged_and_not_its_syntax() -> None:
+    """A duration with the digits of a card goes on; the same number of a card, and an address, do not."""
+    guardrails = rules("personal")
+
+    def stands(told: str) -> bool:
+        return repeats._stands(f"event: result\ndata: {told}\n\n".encode(), guardrails)
+
+    assert stands('{"duration_ms":259.4111111111111111,"value":{"a":"x"}}')
+    assert not stands('{"value":{"a":4111111111111111}}')
+    assert not stands('{"value":{"a":"' + JANE + '"}}')
