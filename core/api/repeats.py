@@ -148,9 +148,9 @@ def _allowed(kept: KeptAnswer, door: str, guardrails: Guardrails) -> bytes:
 
 
 def _stands(events: bytes, guardrails: Guardrails) -> bool:
-    """Whether every text and number of a stream may go on as it is: as it says them, since its syntax says nothing.
+    """Whether every text and number of a stream may go on as it is.
 
-    A duration has as many digits as a card.
+    Each by itself, as in what is not streamed: what one member is called says nothing of the number in another.
     """
     told = (line.partition(b":")[2].strip() for line in events.splitlines() if line.startswith(b"data:"))
     return all(body_as_allowed(guardrails, None, data, []) == data for data in told)

@@ -160,12 +160,12 @@ def test_a_call_of_a_tool_is_judged_as_it_is_given_back(
 
 
 def test_what_a_stream_says_is_judged_and_not_its_syntax() -> None:
-    """A duration with the digits of a card goes on; the same number of a card, and an address, do not."""
+    """What one member is called proves nothing of another's number; a number of a card, and an address, do not go on."""
     guardrails = rules("personal")
 
     def stands(told: str) -> bool:
         return repeats._stands(f"event: result\ndata: {told}\n\n".encode(), guardrails)
 
-    assert stands('{"duration_ms":259.4111111111111111,"value":{"a":"x"}}')
+    assert stands('{"ssn":"none","value":{"order":536904399}}')
     assert not stands('{"value":{"a":4111111111111111}}')
     assert not stands('{"value":{"a":"' + JANE + '"}}')
