@@ -160,7 +160,7 @@ def test_a_call_of_a_tool_is_judged_as_it_is_given_back(
 
 
 def test_what_a_stream_says_is_judged_and_not_its_syntax() -> None:
-    """What one member is called proves nothing of another's number; a number of a card, and an address, do not go on."""
+    """What one member is called proves nothing of another's number; a card, and an address, do not go on."""
     guardrails = rules("personal")
 
     def stands(told: str) -> bool:
