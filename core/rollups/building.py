@@ -66,7 +66,7 @@ class Building:
     def _step(self) -> bool:
         with self._store.transaction() as cursor:
             stretch = self._next(cursor, AT_ONCE)
-            if stretch is None:
+            if stretch is None or stretch["until"] > micros(self._clock.now() - _IN_FLIGHT):
                 return False
             cursor.execute(layers.LOCK)
             cursor.execute(self._whole, stretch)
@@ -96,7 +96,7 @@ class Building:
         """Return what is to be built next, and what was known then; ``None`` where there is nothing."""
         cursor.execute(self._state, {})
         until, past_changes = cursor.fetchone()
-        if until == 0 or until > micros(self._clock.now() - _IN_FLIGHT):
+        if until == 0:
             return None
         cursor.execute(self._from, {"until": until, "most": most})
         found = cursor.fetchone()

@@ -193,7 +193,7 @@ def bars_spec(
 ) -> dict[str, Any]:
     """Return the spec of stacked bars over time; *axis* is the format of its figures, whole ones if *is_counted*."""
     scale = alt.Scale(domain=list(names), range=list(colours))
-    seconds = [name for at, name in enumerate(names) if colours[at] in colours[:at]]
+    seconds = [name for at, name in enumerate(names) if colours[at : at + 1] and colours[at] in colours[:at]]
     step: dict[str, Any] = {"tickMinStep": 1} if is_counted else {}
     bars = (
         alt.Chart(pd.DataFrame())
