@@ -39,8 +39,6 @@ TENANTS = 4
 """In each process; the last has a budget that runs out on the way."""
 APIS = ("chat", "responses")
 """How each process asks OpenAI; both ask Anthropic as well."""
-SMALL_BUDGET = DOLLAR * 16 * GENERATIONS // 1_000_000
-"""About three quarters of what its generations would cost."""
 LARGEST_HOLD = DOLLAR * 16 // 1000
 """More than any one call holds: a budget that is used up has less left than this."""
 IN_VAIN_SECONDS = 1.5
@@ -61,6 +59,10 @@ WITH_FALLBACK = (
     "failed@{primary} invalid-once@{other}", "html@{primary} failed-once@{other}", "failed",
     "unauthorized@{primary} refused@{other}",
 )  # fmt: skip
+EACH = tuple(itertools.product(("ok", *FAULTS, *IN_VAIN), (OPENAI, ANTHROPIC), (False, True), APIS))
+"""What is met in any case: of nobody whose budget runs out, who may be refused while others of his are out."""
+SMALL_BUDGET = DOLLAR * 16 * (GENERATIONS - len(EACH)) // 1_000_000
+"""About three quarters of what its generations would cost."""
 LEAVES = "slow-stream"
 """What a caller leaves in mid-stream."""
 
@@ -92,10 +94,9 @@ def questions(count: int) -> Iterator[Question]:
     Of these two in five meet no fault, one in fifty a call that only hangs, and one in fifty is left.
     """
     lots = random.Random(SEED)  # noqa: S311 it is to be foreseen
-    each = list(itertools.product(("ok", *FAULTS, *IN_VAIN), (OPENAI, ANTHROPIC), (False, True), APIS))
-    for number, (scenario, model, stream, api) in enumerate(each):
-        yield Question(number, api, lots.randrange(TENANTS), (model,), scenario, stream)
-    for number in range(len(each), count):
+    for number, (scenario, model, stream, api) in enumerate(EACH):
+        yield Question(number, api, lots.randrange(TENANTS - 1), (model,), scenario, stream)
+    for number in range(len(EACH), count):
         api = APIS[number % len(APIS)]
         primary, other = (OPENAI, ANTHROPIC) if lots.random() < 0.6 else (ANTHROPIC, OPENAI)
         tenant, stream, lot = lots.randrange(TENANTS), lots.random() < 0.5, lots.random()
