@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -36,8 +36,8 @@ class OpenedIncident:
     zone: str
     changes: Sequence[RecordedChange]
     """Within the hour, the newest first."""
-    earlier: Sequence[RecordedChange]
-    """What was decided in the days before that, the newest first, some of it."""
+    decided: Sequence[RecordedChange]
+    """What was decided before it began, the newest first, some of it."""
     before: Mapping[str, RecordedChange]
     """By the id of a change, what was decided of the same thing before."""
     tells_changes: bool
@@ -61,13 +61,16 @@ class OpenedIncident:
     @property
     def cause(self) -> RecordedChange | None:
         """The decision that is named with it: the last one before it began, or one about what went wrong."""
-        first = self.incident.first
-        began = first.at if first and "lost" in self.incident.kinds else self.window.starts_at + _BEGUN
         hit = {None, self.tenant.id if self.tenant else None, *(one.tenant_id for one in self.incident.hit)}
-        decided = [one for one in self.changes if one.is_decided and one.at <= began and one.tenant_id in hit]
+        decided = [one for one in self.decided if one.tenant_id in hit]
         kinds = _KINDS_OF.get(self.most or "", ())
-        fitting = (one for one in (*decided, *self.earlier) if one.kind in kinds and one.tenant_id in hit)
-        return next(fitting, decided[0] if decided else None)
+        shortly = next((one for one in decided if one.at >= self.window.starts_at - WITHIN), None)
+        return next((one for one in decided if one.kind in kinds), shortly)
+
+    @property
+    def earlier(self) -> Sequence[RecordedChange]:
+        """What was decided before it in the days that are not within the hour."""
+        return [one for one in self.decided if one.at < self.window.starts_at - WITHIN][:MOST_EARLIER]
 
     @property
     def most(self) -> str | None:
@@ -108,11 +111,13 @@ def opened(visit: Visit, window: Window, tenant: Tenant | None, zone: str) -> Op
     def decisions() -> tuple[Sequence[RecordedChange], Sequence[RecordedChange], Mapping[str, RecordedChange]]:
         if not may:
             return (), (), {}
-        within = _changes(visit, begins, ends, tenant_id)
-        every = ChangeFilter(starts_at=found.window.starts_at - EARLIER, ends_at=begins, tenant_id=tenant_id)
-        read = islice(visit.runtime.reports.every_change(visit.principal, every), _MOST_READ)
-        decided = list(islice((one for one in read if one.is_decided), MOST_EARLIER))
-        return within, decided, visit.runtime.reports.decided_before(visit.principal, [*within, *decided])
+        reports = visit.runtime.reports
+        wanted = ChangeFilter(starts_at=begins, ends_at=ends, tenant_id=tenant_id)
+        within = reports.changes(visit.principal, wanted).changes
+        until_then = replace(wanted, starts_at=found.window.starts_at - EARLIER, ends_at=_began(found))
+        read = islice(reports.every_change(visit.principal, until_then), _MOST_READ)
+        decided = list(islice((one for one in read if one.is_decided), 2 * MOST_EARLIER))
+        return within, decided, reports.decided_before(visit.principal, [*within, *decided])
 
     changes, decided, before = shared(visit, "incident_changes", window, (asked, sees), decisions)
     return OpenedIncident(
@@ -120,12 +125,13 @@ def opened(visit: Visit, window: Window, tenant: Tenant | None, zone: str) -> Op
         tenant=tenant,
         zone=zone,
         changes=changes,
-        earlier=decided,
+        decided=decided,
         before=before,
         tells_changes=may,
     )
 
 
-def _changes(visit: Visit, starts_at: datetime, ends_at: datetime, tenant_id: str | None) -> Sequence[RecordedChange]:
-    wanted = ChangeFilter(starts_at=starts_at, ends_at=ends_at, tenant_id=tenant_id)
-    return visit.runtime.reports.changes(visit.principal, wanted).changes
+def _began(incident: Incident) -> datetime:
+    """Return until when what was decided came before it."""
+    begins = incident.window.starts_at
+    return incident.first.at if incident.first and "lost" in incident.kinds else begins + _BEGUN

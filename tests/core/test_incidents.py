@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.clock import ManualClock
 from core.errors import Invalid
-from core.principals import LOCAL_OPERATOR
+from core.principals import EVERYWHERE, LOCAL_OPERATOR
 from core.reports import ChangeFilter, Reports, Window
+from core.reports.incidents import _clusters
+from core.reports.incidents._clusters import LONGEST
 from core.reports.incidents._rule import is_unusual
+from core.reports.reading import reading
 from core.store import Store
 from tests import outages
 from tests.conftest import START
@@ -76,6 +82,33 @@ def test_what_was_decided_before_is_known_of_each_decision(reports: Reports) -> 
 
     assert [one.actor for one in changes] == ["Ada", "Ben"]
     assert {one: found.actor for one, found in before.items()} == {changes[0].id: "Ben"}
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.sampled_from([0, 1, 3, 9])), min_size=4, max_size=12))
+def test_what_goes_on_for_days_is_told_in_stretches_that_can_be_opened(stretches: list[tuple[int, int]]) -> None:
+    """None overlaps another of the same tenant, so that nothing is counted twice; none is too long for an incident."""
+    lost = ([0] * 200 + [many for hours, many in stretches for _ in range(hours)])[-14 * 24 :]
+    counts = {hour: (many, 10) for hour, many in enumerate(lost)}
+    found = sorted(_clusters._of_one("lost", "acme", counts, (0, len(lost))), key=lambda one: one.first)
+    assert all(one.end <= after.first for one, after in itertools.pairwise(found))
+    assert all(0 < one.end - one.first <= LONGEST // HOUR for one in found)
+    assert sum(one.count for one in found) <= sum(lost)
+
+
+def test_five_days_of_fourteen_are_told_of_one_tenant(sqlite_store: Store) -> None:
+    """Of a tenant that fails a little for days, and of another with two short outages meanwhile."""
+    counts = {hour: (3 if 100 <= hour < 220 else 0, 10) for hour in range(14 * 24)}
+    short = {hour: (9 if hour in (105, 130) else 0, 10) for hour in range(14 * 24)}
+    found = [
+        one
+        for whose, some in (("acme", counts), ("globex", short))
+        for one in _clusters._of_one("lost", whose, some, (0, len(some)))
+    ]
+    with reading(sqlite_store, EVERYWHERE) as now:
+        told = _clusters._told(now, found, NOW)
+    assert {len(set(one.tenant_ids)) - len(one.tenant_ids) for one in told} == {0}
+    assert all(one.ends_at - one.starts_at <= LONGEST for one in told)
+    assert sum(one.count for one in told) == 3 * 120 + 18
 
 
 def test_an_ordinary_hour_is_told_as_one(reports: Reports) -> None:

@@ -19,7 +19,7 @@ from core.reports.incidents._rule import ENOUGH_SLOWER, LEAST_OTHERS, is_unusual
 from core.reports.measures import CallFigures
 from core.reports.percentiles import Timing, timing
 from core.reports.reading import Reading
-from core.reports.sums import By, SumQuestion, dearest, figures_by, slots, sums
+from core.reports.sums import By, SumQuestion, figures_by, leading, slots, sums
 from core.reports.windows import QUARTER, Window
 from core.rollups.facets import DISCARDED, ERROR, FIELD, OUTCOME, Facet
 from core.rollups.facts import listed, superseded
@@ -340,18 +340,13 @@ class _Opening:
         return found
 
     def in_vain(self) -> list[InVain]:
-        asked = SumQuestion(
-            window=self._window,
-            facet=DISCARDED,
-            by=("value", "detail"),
-            names=("discarded_attempts", "calls", "spent", "discarded"),
-        )
-        found, _, _ = dearest(self._reading, asked, self._now, _MOST_IN_VAIN)
-        told = [
-            InVain(outcome=outcome, model=model, attempts=some.discarded_attempts, nano_usd=some.discarded)
-            for (outcome, model), some in found.items()
+        names = ("discarded_attempts", "discarded")
+        asked = SumQuestion(window=self._window, facet=DISCARDED, by=("value", "detail"), names=names)
+        rows, _ = leading(self._reading, asked, self._now, _MOST_IN_VAIN, names[:1])
+        return [
+            InVain(outcome=outcome, model=model, attempts=attempts, nano_usd=nano_usd)
+            for outcome, model, attempts, nano_usd in rows
         ]
-        return sorted(told, key=lambda one: (-one.attempts, one.outcome, one.model))
 
     def told_apart(self, kind: ClusterKind, found: CallFigures, usual: Usual) -> ToldApart:
         searches: Mapping[ClusterKind, str] = {

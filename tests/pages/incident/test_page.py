@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.clock import ManualClock
 from core.runtime import Runtime
-from tests import outages
+from tests import builders, outages
 from tests.pages.conftest import NOW, Open
 
 HOUR = timedelta(hours=1)
@@ -55,6 +55,20 @@ def test_home_leads_to_the_hour_that_went_wrong(world: Runtime, open_page: Open)
     assert "Fallback saved **[15 calls](/calls?" in said
     assert "before that" in told(page), "who had decided it before"
     assert {one.label: one.value for one in page.metric}["Got no object"] == "25"
+
+
+def test_a_decision_is_found_among_many_changes(world: Runtime, open_page: Open) -> None:
+    """However much changes by itself meanwhile: what was decided shortly before it, and days before, is told."""
+    itself = [
+        builders.change(at + n * timedelta(seconds=50), "breaker", f"openai/model-{n}", f"The breaker {n} opened.")
+        for at in (AT - 9 * HOUR, AT + timedelta(minutes=2))
+        for n in range(60)
+    ]
+    builders.save(world.store, itself)
+    span = {"from": f"{AT:%Y-%m-%dT%H:%MZ}", "to": f"{AT + HOUR:%Y-%m-%dT%H:%MZ}"}
+    said = told(open_page("incident", **span, tenant="Acme"))
+    assert "by [Ada](/people?person=Ada)." in said.splitlines()[0]
+    assert "[Ben](/people?person=Ben)" in said.partition("In the three days before")[2]
 
 
 def test_an_ordinary_time_says_so(world: Runtime, open_page: Open) -> None:
