@@ -26,6 +26,7 @@ from core.rollups import Building, Folding, RollupProofs, layers, mismatches
 from core.rollups.facets import ALL, DISCARDED, KEY, MODEL, SCHEMA, Facet
 from core.rollups.facts import is_plain
 from core.rollups.slots import error_of, percentile, slot
+from core.rollups.stride import Stride
 from core.store import Store
 from core.tables import (
     AttemptKind,
@@ -365,3 +366,16 @@ def test_a_percentile_is_within_its_error(milliseconds: float, count: int) -> No
         assert told is not None
         assert abs(math.log(told / milliseconds)) <= math.log(1 + error_of(per_octave)) + 1e-9
     assert slot(milliseconds, 32) // 2 == slot(milliseconds, 16)
+
+
+def test_a_stride_grows_by_what_was_taken() -> None:
+    """And not by what was wanted: else it would be at its longest after a quiet night, and hold writers by day."""
+    stride = Stride()
+    for _ in range(9):
+        stride.made(10, 900)
+        stride.made(0, 0)
+    assert stride.size == 10 * 10_000 // 900
+    stride.made(100, 100)
+    assert stride.size == 2 * (10 * 10_000 // 900)
+    stride.made(1_000, 10_000_000)
+    assert stride.size == 100

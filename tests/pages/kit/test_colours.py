@@ -41,3 +41,14 @@ def test_a_colour_is_its_names() -> None:
         assert len(set(firsts)) == len(firsts)
     assert colour_of("openai/gpt-4o") == colour_of("gpt-4o")
     assert looks([OTHERS])[0].colour == NEUTRAL
+
+
+def test_who_has_the_colour_of_an_earlier_one_is_paler() -> None:
+    """In stacked bars, of which some have colours of the theme."""
+
+    def paler(*colours: str) -> str:
+        return str(charts.bars_spec(1, ("one", "two"), colours, "~s")["layer"][0]["encoding"]["opacity"])
+
+    assert "['two']" in paler("#B04907", "#B04907")
+    assert "[]" in paler("#B04907", "#889D37")
+    assert "[]" in paler()
