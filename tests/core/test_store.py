@@ -22,6 +22,7 @@ from sqlmodel import select
 
 from core.errors import Invalid, Unavailable
 from core.journal import JournalWriter
+from core.statements import Cursor
 from core.store import AT_ONCE, MIGRATIONS, NEWEST, Store
 from core.tables import METADATA, Budget, Payload, Revision, Tenant
 from tests import builders, servers
@@ -450,3 +451,28 @@ def test_a_text_that_no_database_keeps_is_whoever_asks_with_it(store: Store) -> 
     with refused, store.reading() as session:
         assert session.exec(select(Tenant).where(Tenant.name == "a\0b")).first() is None
     assert store.condition.fault is None
+
+
+def test_what_breaks_off_beside_the_writers_leaves_a_connection_as_it_was(sqlite_store: Store) -> None:
+    """Whether while a transaction is prepared or in it: the fault is told, nothing is kept, and the next one goes."""
+
+    def cached(cursor: Cursor) -> None:
+        cursor.execute("PRAGMA cache_size")
+        sizes.append(cursor.fetchone()[0])
+
+    def breaks(cursor: Cursor) -> None:
+        cached(cursor)
+        cursor.execute("ROLLBACK")  # as a full disk does by itself
+        raise LookupError
+
+    sizes: list[int] = []
+    with pytest.raises(LookupError), sqlite_store.transaction(prepare=breaks):
+        pass
+    with pytest.raises(LookupError), sqlite_store.transaction(prepare=cached) as inside:
+        inside.execute("INSERT INTO revision (id, count) VALUES (7, 7)")
+        raise LookupError
+    with sqlite_store.engine.connect() as connection:
+        usual = connection.exec_driver_sql("PRAGMA cache_size").scalar()
+    assert sizes == [sizes[0], sizes[0]]
+    assert usual != sizes[0]
+    assert sqlite_store.read_one("SELECT COUNT(*) FROM revision WHERE id = 7", {})[0] == 0
