@@ -247,6 +247,12 @@ def test_not_too_many_calls_are_added_up(calls: Store, monkeypatch: pytest.Monke
         with pytest.raises(Invalid, match="added up from 7 calls"):
             ask(calls, Query(window=window, measures=[measure], by=by, step=step))
     assert ask(calls, Query(window=WINDOW, measures=["calls", "p95"], by=["model"])).total.whole.figures.calls == 6
+    with calls.writing() as session:
+        session.execute(update(RollupState).values(built_from=DAY + timedelta(hours=10)))
+    with pytest.raises(Invalid, match="reach back to 2026-10-24 10:00 UTC so far"):
+        ask(calls, Query(window=WINDOW, measures=["calls"]))
+    window = Window.of(DAY + timedelta(hours=4), DAY + timedelta(days=1))
+    assert ask(calls, Query(window=window, measures=["calls"])).total.whole.figures.calls == 5
 
 
 @given(st.data())

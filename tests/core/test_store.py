@@ -6,7 +6,7 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
@@ -465,12 +465,15 @@ def test_what_breaks_off_beside_the_writers_leaves_a_connection_as_it_was(sqlite
         cursor.execute("ROLLBACK")  # as a full disk does by itself
         raise LookupError
 
+    def written(prepare: Callable[[Cursor], None]) -> None:
+        with sqlite_store.transaction(prepare=prepare) as inside:
+            inside.execute("INSERT INTO revision (id, count) VALUES (7, 7)")
+            raise LookupError
+
     sizes: list[int] = []
-    with pytest.raises(LookupError), sqlite_store.transaction(prepare=breaks):
-        pass
-    with pytest.raises(LookupError), sqlite_store.transaction(prepare=cached) as inside:
-        inside.execute("INSERT INTO revision (id, count) VALUES (7, 7)")
-        raise LookupError
+    for prepare in (breaks, cached):
+        with pytest.raises(LookupError):
+            written(prepare)
     with sqlite_store.engine.connect() as connection:
         usual = connection.exec_driver_sql("PRAGMA cache_size").scalar()
     assert sizes == [sizes[0], sizes[0]]

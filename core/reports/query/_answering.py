@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.clock import micros
+from core.clock import from_micros, micros, minute
 from core.errors import Invalid
 from core.pricing import usd
 from core.reports.frames import OTHERS, Frame, frame
@@ -23,6 +23,11 @@ from core.reports.windows import QUARTER
 from core.rollups.slots import COARSE, percentile
 
 _BETWEEN = "\x1f"
+_UNBUILT = """
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM generation g WHERE g.started_at >= :since AND g.started_at < :until {tenant} LIMIT :most
+) AS few
+"""
 Slots = Mapping[Kind, Counter[int]]
 
 
@@ -160,6 +165,14 @@ class _Asking:
 
     def refuse_if_too_many(self) -> None:
         facet, query = self._plan.question.facet, self._query
+        since, built = micros(query.window.starts_at), self._reading.rolled_from
+        if since < built:
+            bound = {"since": since, "until": min(built, micros(query.window.ends_at)), "most": MOST_READ + 1}
+            if self._reading.rows(_UNBUILT, bound)[0][0] > MOST_READ:
+                raise Invalid(
+                    f"Sums of calls reach back to {minute(from_micros(built))} so far, and of older calls at most "
+                    f"{MOST_READ:,} are added up one by one. Choose a shorter time, or ask again later."
+                )
         by_minutes = self._over_time and query.cell % QUARTER
         if facet.widths and not by_minutes and (facet.slot_widths or not self._kinds):
             return
