@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -14,12 +12,13 @@ from core.reports import ENOUGH
 from core.reports.measures import MEASURES
 from core.reports.query import DIMENSIONS, Group
 from core.reports.ranges import Range
-from pages.kit import address, formats, layout, links, ranges
+from pages.kit import address, formats, layout, links, phone_cards, ranges
 from pages.kit.brush import BRUSH, range_of
 from pages.kit.frames import Frame, grid, pd
 from pages.kit.marks import Marked
 from pages.kit.markup import plain
 from pages.kit.page import Visit
+from pages.kit.phone_cards import PhoneCard
 from pages.traffic import asked as asks
 from pages.traffic import charts, heat, words
 from pages.traffic.asked import BY, MEASURE, TrafficView, pick, term_for
@@ -36,18 +35,6 @@ _LEADS: Mapping[str, links.Lead] = {
 }
 """Whose names have a page."""
 _USUAL = {BY: "model", MEASURE: "error_rate"}
-_STYLE = """<style>
-.traffic-cards{display:none}
-@media (max-width:640px){
- .st-key-groups_grid{display:none}
- .traffic-cards{display:block;border:1px solid rgba(128,128,128,.35);border-radius:8px}
- .traffic-cards a{display:block;padding:.55rem .7rem;color:inherit;text-decoration:none}
- .traffic-cards a+a{border-top:1px solid rgba(128,128,128,.35)}
- .traffic-cards .line{display:flex;justify-content:space-between;gap:.6rem;white-space:nowrap}
- .traffic-cards .line span:first-child{overflow:hidden;text-overflow:ellipsis}
- .traffic-cards .line+.line{opacity:.8;font-size:.86em}
-}
-</style>"""
 
 
 def draw(visit: Visit, asked: TrafficView, key: str) -> None:
@@ -234,20 +221,21 @@ def _columns(by: str, found: Compared, before: str) -> dict[str, Any]:
 def _cards(asked: TrafficView, found: Compared, frame: Frame, by: str) -> None:
     """Draw the same for who looks at it on a phone."""
     here = {name: value for name, value in st.query_params.to_dict().items() if name not in (asks.HERE, asks.AT)}
-    cards: list[str] = []
+    cards: list[PhoneCard] = []
     for place, one in enumerate(frame.itertuples()):
-        if place < len(found.now.groups):
-            to = f"/traffic?{urlencode({**here, asks.HERE: printed(_term(found.now.groups[place], by))})}"
-        else:
-            to = f"/calls?{urlencode(_others(asked, found, by))}"
+        is_group = place < len(found.now.groups)
         got = formats.UNKNOWN if pd.isna(one.got_object) else f"{one.got_object:.1f}% got an object"
         lost = f"{formats.count(int(one.errors))} errors, {formats.count(int(one.blocked))} blocked"
-        lines = ((str(one.name), formats.plural(int(one.calls), "call")), (got, lost))
-        told = "".join(
-            f'<div class="line"><span>{escape(left)}</span><span>{escape(right)}</span></div>' for left, right in lines
+        cards.append(
+            PhoneCard(
+                "traffic" if is_group else "calls",
+                {**here, asks.HERE: printed(_term(found.now.groups[place], by))}
+                if is_group
+                else _others(asked, found, by),
+                ((str(one.name), formats.plural(int(one.calls), "call")), (got, lost)),
+            )
         )
-        cards.append(f'<a href="{escape(to)}" target="_self">{told}</a>')
-    st.html(f'{_STYLE}<nav class="traffic-cards" aria-label="Groups">{"".join(cards)}</nav>')
+    phone_cards.draw(cards, grid="groups_grid", label="Groups")
 
 
 def _below(found: Compared, by: str) -> None:

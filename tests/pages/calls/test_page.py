@@ -288,7 +288,7 @@ class TestList:
         """Two lines for each call, of text alone, which lead to it with the list's own address."""
         builders.save(world.store, builders.generation(NOW - HOUR / 2, id="8" * 32, error_code="<b>", model="<i>"))
         page = open_page("calls", q="tenant:acme")
-        [cards] = [one.proto.body for one in page.get("html") if "call-cards" in one.proto.body]
+        [cards] = [one.proto.body for one in page.get("html") if "phone-cards" in one.proto.body]
         assert cards.count("<a href") == 3
         assert f"/calls?q=tenant%3Aacme&amp;call={REPAIRED}" in cards
         assert "&lt;b&gt;" in cards
