@@ -69,6 +69,7 @@ class Building:
             if stretch is None or stretch["until"] > micros(self._clock.now() - _IN_FLIGHT):
                 return False
             cursor.execute(layers.LOCK)
+            cursor.execute(layers.ROOM)
             cursor.execute(self._whole, stretch)
             self._go_back(cursor, stretch)
         return stretch["since"] > 0

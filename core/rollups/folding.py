@@ -1,8 +1,9 @@
 """Folding: what was appended is added to the rollups and gone from the deltas, in one transaction.
 
 Rows are taken by what is there and deleted as they are taken. On PostgreSQL no id and no time is remembered as "done
-until here": ids are given out before a transaction is kept, so such a mark would pass over what is kept late. SQLite
-has one writer at a time, so its ids are in the order in which rows were kept.
+until here": ids are given out before a transaction is kept, so such a mark would pass over what is kept late. Of two
+who fold at once there the second waits, and takes nothing of what the first took. SQLite has one writer at a time, so
+its ids are in the order in which rows were kept.
 """
 
 # ruff: noqa: S608 written here: no value ever stands in the text
@@ -11,16 +12,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.errors import Unavailable
 from core.rollups import layers
 from core.rollups.layers import COLUMNS, TAKEN
 from core.rollups.stride import Stride
 from core.statements import Cursor
 from core.store import Store
 
-AT_ONCE = 4_000
-"""Deltas of one transaction of PostgreSQL, where nobody waits for it."""
-
 _TAKING = f"SELECT {COLUMNS}, n FROM rollup_delta WHERE id <= :last"
+_ENDS = "SELECT MIN(m.id) AS first, MAX(m.id) AS last FROM (SELECT id FROM rollup_delta ORDER BY id LIMIT :most) m"
+# Both ends, though nothing is before the first: by one alone PostgreSQL expects a third of the table, and reads all.
+_DELETING = (
+    "DELETE FROM rollup_delta WHERE id >= (SELECT first FROM ends) AND id <= (SELECT last FROM ends) "
+    f"RETURNING {COLUMNS}, n"
+)
 
 
 class Folding:
@@ -28,10 +33,8 @@ class Folding:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._stride = Stride()
-        chosen = "SELECT id FROM rollup_delta ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED"
-        taking = f"DELETE FROM rollup_delta d USING chosen c WHERE d.id = c.id RETURNING {COLUMNS}, n"
-        self._whole = store.prepare(layers.added_at_once({"chosen": chosen, TAKEN: taking}))
+        self._stride = Stride(is_sqlite=store.is_sqlite)
+        self._whole = store.prepare(layers.added_at_once({"ends": _ENDS, TAKEN: _DELETING}))
         self._any = store.prepare("SELECT 1 FROM rollup_delta LIMIT 1")
         self._emptied, self._emptied_slots = map(store.prepare, (layers.EMPTIED, layers.EMPTIED_SLOTS))
 
@@ -39,7 +42,7 @@ class Folding:
         """Fold all deltas that are there, some at a time; return how many."""
         folded = 0
         while self._store.read_one(self._any, {}) is not None:
-            count, wanted = self._some_beside() if self._store.is_sqlite else (self._some(), AT_ONCE)
+            count, wanted = self._some_beside() if self._store.is_sqlite else self._some()
             folded += count
             if count < wanted:
                 break
@@ -68,12 +71,21 @@ class Folding:
             layers.clear(cursor)
         return count, wanted
 
-    def _some(self) -> int:
-        with self._store.transaction() as cursor:
-            cursor.execute(self._whole, {"most": AT_ONCE})
-            (*_, count), *lessened = layers.rows_of(cursor)
-            self._empty(cursor, lessened)
-        return int(count)
+    def _some(self) -> tuple[int, int]:
+        """Fold some on a PostgreSQL, likewise."""
+        wanted = self._stride.size
+        try:
+            with self._store.transaction() as cursor:
+                cursor.execute(layers.ROOM)
+                cursor.execute(self._whole, {"most": wanted})
+                first, *lessened = layers.rows_of(cursor)
+                self._empty(cursor, lessened)
+        except Unavailable:
+            self._stride.failed()
+            raise
+        _, _, _, rows, _, _, count = first
+        self._stride.made(count, rows)
+        return count, wanted
 
     def _empty(self, cursor: Cursor, lessened: list[tuple[Any, ...]]) -> None:
         """Delete what all that came went from again: no row of zeros stays."""

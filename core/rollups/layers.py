@@ -53,46 +53,53 @@ class Layer:
         )
 
 
-def _layers() -> Iterator[Layer]:
+def _layers(*, of_some: bool) -> Iterator[Layer]:
+    def summed(narrower: str, tenant: str, at: str, where: str, *, slots: bool = False) -> str:
+        more, names = (", kind, slot", ("n",)) if slots else ("", ALL_NAMES)
+        return (
+            f"SELECT facet, {tenant} AS tenant_id, {at} AS at, value, detail{more}, {added(names, of_some=of_some)} "
+            f"FROM {narrower} WHERE {where} GROUP BY 1, 2, 3, 4, 5{', 6, 7' if slots else ''}"
+        )
+
     of_all = f"facet NOT IN ({WITHOUT_ALL})"
-    yield Layer(_OWN, expanded(TAKEN), "rollup", QUARTER)
-    yield Layer("all_15", _summed(_OWN, "''", "at", of_all), "rollup", QUARTER)
-    yield Layer(_OWN_SLOTS, expanded_slots(TAKEN), "rollup_slot", QUARTER)
-    yield Layer("all_slots_15", _summed(_OWN_SLOTS, "''", "at", of_all, slots=True), "rollup_slot", QUARTER)
+    yield Layer(_OWN, expanded(TAKEN, of_some=of_some), "rollup", QUARTER)
+    yield Layer("all_15", summed(_OWN, "''", "at", of_all), "rollup", QUARTER)
+    yield Layer(_OWN_SLOTS, expanded_slots(TAKEN, of_some=of_some), "rollup_slot", QUARTER)
+    yield Layer("all_slots_15", summed(_OWN_SLOTS, "''", "at", of_all, slots=True), "rollup_slot", QUARTER)
     for minutes in WIDTHS[1:]:
         for whose in ("own", "all"):
             narrower, kept = f"{whose}_{QUARTER}", f"facet IN ({kept_by(minutes)})"
-            wider = _summed(narrower, "tenant_id", floored(minutes), kept)
+            wider = summed(narrower, "tenant_id", floored(minutes), kept)
             yield Layer(f"{whose}_{minutes}", wider, "rollup", minutes)
             narrower, kept = f"{whose}_slots_{QUARTER}", f"facet IN ({kept_by(minutes, slots=True)})"
-            wider = _summed(narrower, "tenant_id", floored(minutes), kept, slots=True)
+            wider = summed(narrower, "tenant_id", floored(minutes), kept, slots=True)
             yield Layer(f"{whose}_slots_{minutes}", wider, "rollup_slot", minutes)
 
 
-def _summed(narrower: str, tenant: str, at: str, where: str, *, slots: bool = False) -> str:
-    more, names = (", kind, slot", ("n",)) if slots else ("", ALL_NAMES)
-    return (
-        f"SELECT facet, {tenant} AS tenant_id, {at} AS at, value, detail{more}, {added(names)} FROM {narrower} "
-        f"WHERE {where} GROUP BY 1, 2, 3, 4, 5{', 6, 7' if slots else ''}"
-    )
-
-
-LAYERS: Sequence[Layer] = tuple(_layers())
+LAYERS: Sequence[Layer] = tuple(_layers(of_some=False))
 
 
 # ── PostgreSQL: one statement ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+_AT_ONCE: Sequence[Layer] = tuple(_layers(of_some=True))
+ROOM = "SET LOCAL work_mem = '16MB'"
+"""Before such a statement: in less, PostgreSQL puts what it adds up into files in between."""
+
+
 def added_at_once(taking: Mapping[str, str]) -> str:
     """Return one statement that adds all that *taking*, which ends with ``taken``, takes.
 
-    Its first row says in ``slot`` how many deltas those are; the others are what is lessened.
+    Its first row says in ``at`` how many rows of quarters it writes, and in ``slot`` how many deltas it took; the
+    others are what is lessened.
     """
-    steps = {**taking, **{layer.name: layer.select for layer in LAYERS}}
-    steps |= {f"added_{layer.name}": layer.upsert for layer in LAYERS}
+    steps = {**taking, **{layer.name: layer.select for layer in _AT_ONCE}}
+    steps |= {f"added_{layer.name}": layer.upsert for layer in _AT_ONCE}
     text = ", ".join(f"{name} AS ({sql})" for name, sql in steps.items())
+    rows = " + ".join(f"(SELECT COUNT(*) FROM {layer.name})" for layer in _AT_ONCE if layer.minutes == QUARTER)
     count = (
-        f"SELECT '' AS kind, '' AS facet, '' AS tenant_id, 0 AS at, '' AS value, '' AS detail, COUNT(*) FROM {TAKEN}"
+        f"SELECT '' AS kind, '' AS facet, '' AS tenant_id, {rows} AS at, '' AS value, '' AS detail, COUNT(*) "
+        f"FROM {TAKEN}"
     )
     return f"WITH {text} {count} UNION ALL {_LESSENED}"
 

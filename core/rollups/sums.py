@@ -88,3 +88,8 @@ OF_ATTEMPTS = (
     "unpriced_attempts", "cache_saved", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
     "reasoning_tokens",
 )  # fmt: skip
+AMOUNTS = (
+    "priced_spent", "answers_saved", "spent", "discarded", "estimated_spent", "cache_saved", "input_tokens",
+    "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+)  # fmt: skip
+"""Those of which one call may have any number; all others count calls or attempts, which each are one at most."""

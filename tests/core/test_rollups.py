@@ -379,3 +379,9 @@ def test_a_stride_grows_by_what_was_taken() -> None:
     assert stride.size == 2 * (10 * 10_000 // 900)
     stride.made(1_000, 10_000_000)
     assert stride.size == 100
+    more = Stride(is_sqlite=False)
+    for _ in range(9):
+        more.made(1_000, 10_000)
+    assert more.size == 3_000
+    more.failed()
+    assert more.size == 750, "what the database breaks off is tried again in smaller pieces"
