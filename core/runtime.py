@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from core.admission import READS_AT_ONCE, READS_WAITING, Admission
+from core.analytics import Analytics
 from core.answers import Answers
 from core.audit import Trail
 from core.breakers import Breakers, Overrides, Rule
@@ -38,7 +39,7 @@ from core.policy import Policies
 from core.pricing import Prices, Usage
 from core.principals import SYSTEM
 from core.provider_checks import ProviderChecks
-from core.providers import Ask, LazyProviders
+from core.providers import Ask, LazyProviders, load_local
 from core.reasks import Reasks
 from core.record import Backlog, Recorder, Recovery
 from core.relays import RelayCorridor
@@ -91,6 +92,7 @@ class Runtime:
     seals: Seals
     trail: Trail
     rollups: RollupProofs
+    analytics: Analytics
     shared: Shared
     limits: Limits
     admission: Admission
@@ -130,7 +132,7 @@ class Runtime:
         """Every read-only question. Made when first asked for: pandas takes a second to load."""
         from core.reports import Reports  # noqa: PLC0415 as said
 
-        return Reports(self.store, self.clock, lambda: self.routes.table().models, self.settings)
+        return Reports(self.store, self.clock, lambda: self.routes.table().models, self.settings, self.analytics)
 
     @cached_property
     def trials(self) -> Trials:
@@ -197,6 +199,7 @@ class Runtime:
             self.recovery.leave()
         if "reports" in vars(self):
             self.reports.close()
+        self.analytics.close()
         self.claims.close()
         self.shared.close()
         self.store.close()
@@ -247,13 +250,14 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
     asked = filter(settings.has_provider, settings.remote_providers)
     makers: dict[str, Callable[[], Provider]] = {one: partial(load_provider, one, settings, cards) for one in asked}
     if settings.runs_local_model:
-        makers["local"] = partial(_local, local_model)
+        makers["local"] = partial(load_local, local_model)
     providers, loop, stopping = LazyProviders(makers), Loop(), threading.Event()
     listings, drills, trail = Listings(store, clock, cards), Drills(store, clock), Trail(store, clock)
     checks = ProviderChecks(settings=settings, providers=providers, listings=listings, loop=loop, clock=clock)
     answers, erasures, stored = Answers(store, clock, claims), Erasures(store, clock), StoredObjects(store, clock)
     documents = Workers(settings.answer_workers, metrics, reads="documents")
     workers, seals = Workers(settings.answer_workers, metrics, documents), Seals(store, journal)
+    analytics = Analytics(store, clock, settings, metrics)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -269,6 +273,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         seals=seals,
         trail=trail,
         rollups=RollupProofs(store, clock),
+        analytics=analytics,
         shared=shared,
         limits=limits,
         admission=Admission(
@@ -345,6 +350,7 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
                 tenants=tenants,
                 erasures=erasures,
                 seals=seals,
+                analytics=analytics,
             ),
             clock=clock,
             claims=claims,
@@ -354,12 +360,6 @@ def build(settings: Settings | None = None, clock: Clock | None = None, *, creat
         workers=workers,
         stopping=stopping,
     )
-
-
-def _local(model: LocalModel) -> Provider:
-    from core.providers.local import Local  # noqa: PLC0415 it loads an SDK
-
-    return Local(model)
 
 
 _lock = threading.Lock()

@@ -33,11 +33,9 @@ from core.identity_providers import IdentityProvider, read_header_name
 from core.outgoing import HostSecrets, read_proxy, read_secrets
 from core.own_keys import DeploymentKey, OwnKeys, read_keys
 from core.servers import PROVIDERS, REMOTE, ModelName, Server, is_same_address, keys_of
-from core.variables import NamedThings, SecretFiles, read_pipelines
+from core.variables import NamedThings, SecretFiles, read_analytics, read_pipelines
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
 _READ: Mapping[str, Callable[[str], object]] = {
     "public_url": read_public_url,
     "allowed_hosts": read_hosts,
@@ -50,9 +48,8 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "outgoing_proxy": read_proxy,
     "webhook_secrets": read_secrets,
     "name_pipelines": read_pipelines,
+    "analytics_url": read_analytics,
 }
-
-
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -139,6 +136,8 @@ class Settings(BaseSettings):
     """SQLite or PostgreSQL. Empty: ``data/proctor.db`` in this folder."""
     reports_database_url: str = ""
     """A copy that follows the database, such as a read replica: reports are read from it. Empty: from the database."""
+    analytics_url: Annotated[str, NoDecode] = ""
+    """An analytics store, ``clickhouse://user:password@host:8123/database``. Empty: there is none."""
     report_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
     """How long one question of a page or a report may take in the database until it is cancelled; 0: without an end."""
     hash_keys: Annotated[tuple[DeploymentKey, ...], NoDecode] = ()

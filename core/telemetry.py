@@ -335,6 +335,17 @@ class Metrics:
         self.store_free_bytes = Gauge(
             "proctor_store_free_bytes", "What is left on that disk; -1 where that is not known.", registry=self.registry
         )
+        self.analytics_waiting = Gauge(
+            "proctor_analytics_waiting_rows",
+            "Rows that the analytics store is yet to be sent.",
+            registry=self.registry,
+        )
+        self.analytics_shipped = Gauge(
+            "proctor_analytics_shipped_batch", "The newest batch that the analytics store has.", registry=self.registry
+        )
+        self.analytics_behind = Gauge(
+            "proctor_analytics_behind_seconds", "For how long something has waited to be sent.", registry=self.registry
+        )
         self.shared_up = Gauge(
             "proctor_shared_up",
             "Whether the Redis that the processes share answers: 1 or 0. Without one it is 1.",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsError
@@ -33,6 +34,28 @@ def read_pipelines(text: str) -> Mapping[str, str]:
     if len(found) > _MOST_PIPELINES:
         raise ValueError(f"it names {len(found)} pipelines, and each is a process: at most {_MOST_PIPELINES} are taken")
     return found
+
+
+def read_analytics(text: str) -> str:
+    """Return the address of an analytics store, ``clickhouse://user:password@host:8123/database``.
+
+    Raises:
+        ValueError: it cannot be used; what is wrong is said without the password.
+
+    """
+    text = text.strip()
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    if parts.scheme not in {"clickhouse", "clickhouses", "http", "https"}:
+        raise ValueError("it must start with clickhouse://, or clickhouses:// for TLS")
+    try:
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("it names no host and port, such as clickhouse://user:password@host:8123/database")
+    return text
 
 
 class SecretFiles(EnvSettingsSource):

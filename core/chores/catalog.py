@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from core.analytics import Analytics
 from core.audit import ChainBroken, Trail
 from core.budgets import Budgets
 from core.capabilities import Listings
@@ -49,6 +50,7 @@ def catalog(
     tenants: Tenants,
     erasures: Erasures,
     seals: Seals,
+    analytics: Analytics,
 ) -> Sequence[Chore]:
     """Return the chores of a Proctor that is made of these."""
     building, rollups = Building(store, clock), RollupProofs(store, clock)
@@ -215,6 +217,14 @@ def catalog(
             does="Proves the sums of a recent day and of an older one against their calls, each chosen by chance.",
             otherwise="Sums that differ from their calls would not be noticed; 'proctor verify' looks at once.",
             run=prove_rollups,
+        ),
+        Chore(
+            name="analytics",
+            every=timedelta(seconds=10),
+            one_process=analytics.is_set,
+            does="Sends what is summed up to the analytics store, and what was before it; does nothing without one.",
+            otherwise="Questions that the store answers take longer; where too much waits, it is begun anew.",
+            run=analytics.run,
         ),
         Chore(
             name="claims",

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from core.cli import (
+    analytics,
     answers,
     audit,
     bench,
@@ -59,6 +60,7 @@ SUBJECTS = (
     bench,
     deployment,
     doctor,
+    analytics,
     audit,
     changes,
     payloads,

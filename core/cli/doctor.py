@@ -174,6 +174,7 @@ def _database(settings: Settings, *, asks: bool) -> Iterator[Check]:
             yield from _checks(settings, store)
             yield from _judging(settings, store, asks=asks)
             yield from _sealed(store)
+            yield _analytics(settings, store)
         else:
             yield Check("migrations", Health.FAILED, shape.sentence)
     except ProctorError as error:
@@ -182,6 +183,27 @@ def _database(settings: Settings, *, asks: bool) -> Iterator[Check]:
         store.close()
     if settings.reports_database_url:
         yield _replica(settings)
+
+
+def _analytics(settings: Settings, store: Store) -> Check:
+    """Tell how the analytics store stands, and whether it answers."""
+    from core.analytics import Analytics  # noqa: PLC0415
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.telemetry import Metrics  # noqa: PLC0415
+
+    clock = SystemClock()
+    analytics = Analytics(store, clock, settings, Metrics())
+    now = analytics.progress()
+    try:
+        if not analytics.is_set and now.is_on:
+            said = "What is summed up waits for an analytics store that no setting names: 'proctor analytics stop'."
+            return Check("analytics", Health.WARNING, said)
+        analytics.check()
+        return Check("analytics", Health.OK, now.told(clock.now()))
+    except ProctorError as error:
+        return Check("analytics", Health.WARNING, error.message)
+    finally:
+        analytics.close()
 
 
 def _replica(settings: Settings) -> Check:

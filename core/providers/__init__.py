@@ -324,3 +324,9 @@ def load(name: str, settings: Settings, cards: Cards | None = None) -> Provider:
         found = import_module(f"core.providers.{name}").provider(settings)
     found.cards = cards
     return found
+
+
+def load_local(model: Any) -> Provider:
+    """Return the provider of the small model on this machine, which loads an SDK."""
+    found: Provider = import_module("core.providers.local").Local(model)
+    return found

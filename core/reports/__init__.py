@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from datetime import datetime
 
+from core.analytics import Analytics
 from core.clock import Clock, micros
 from core.principals import Permission, Principal, TenantScope
 from core.reports import calls as lists
@@ -127,9 +128,10 @@ class Reports(ChangeReports):
         clock: Clock,
         routed: Callable[[], Collection[str]] = tuple,
         settings: Settings | None = None,
+        analytics: Analytics | None = None,
     ) -> None:
         """*routed* gives the models that routes name, as ``provider/name``: they have lines of their own."""
-        super().__init__(store, clock, settings)
+        super().__init__(store, clock, settings, analytics)
         self._routed = routed
 
     def overview(self, principal: Principal, window: Window, tenant_id: str | None = None) -> Overview:
@@ -145,7 +147,8 @@ class Reports(ChangeReports):
 
         """
         with self._reading(principal, tenant_id) as now:
-            return answered(now, asked, self._clock.now())
+            other = self._analytics
+            return answered(now, asked, self._clock.now(), lambda: other.look(now.connection) if other else None)
 
     def troubles(self, principal: Principal, tenant_id: str | None = None) -> list[Trouble]:
         """Return what is wrong at this time, the worst first; nothing if all is well."""

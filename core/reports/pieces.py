@@ -1,5 +1,7 @@
 """From what a window's figures are read: whole days, hours and quarters from rollups, and its edges from the calls.
 
+Where no rollup serves it may be read by whole minutes from the facts of an analytics store.
+
 Half-open like the window itself, the pieces hold each moment of it once. Where a series is cut into cells only such
 rollups serve as have a cut at each of the cells' cuts; sums over all of a window may be read from any.
 """
@@ -13,6 +15,8 @@ MINUTE = 60_000_000
 """In microseconds, as all times here; they count from 1970."""
 CALLS = 0
 """The width of what is read from the calls themselves."""
+FACTS = 1
+"""That of the facts in an analytics store, which tell the minute."""
 _QUARTER = 15 * MINUTE
 
 

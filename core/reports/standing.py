@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from core.analytics import Analytics
 from core.clock import Clock
 from core.principals import Permission, Principal
 from core.reports.looks import Looks, ReplicaState
@@ -19,10 +20,13 @@ from core.store import Store
 class StandingReports:
     """What ``Reports`` begins with: one look at the store for one asker, and what was proven and measured of it."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings | None = None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settings: Settings | None = None, analytics: Analytics | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._looks = Looks(store, clock, settings)
+        self._analytics = analytics
 
     def close(self) -> None:
         """Close what was opened for reports alone."""

@@ -21,7 +21,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         *("ledger_entry", "account", "opening", "stretch", "proven_balance", "verification", "reservation"),
         *("repricing", "repriced_attempt"),
     ),
-    "sums": ("rollup", "rollup_slot", "rollup_delta", "rollup_state", "rollup_proof"),
+    "sums": ("rollup", "rollup_slot", "rollup_delta", "rollup_state", "rollup_proof", "analytics_outbox"),
 }
 """Which tables a family has; all others are decisions."""
 DECISIONS = "decisions"

@@ -1,4 +1,8 @@
-"""Sums of calls over a window, from rollups, from what is not folded yet and, at its edges, from the calls."""
+"""Sums of calls over a window, from rollups, from what is not folded yet and, at its edges, from the calls.
+
+What no rollup holds is read from the facts of an analytics store, where the question may be put to one, and from what
+is on its way there (``fact_sums``).
+"""
 
 # ruff: noqa: S608 written here: no value ever stands in the text
 
@@ -9,10 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from core.analytics import FactLook
 from core.clock import micros
 from core.reports.cells import step_of
+from core.reports.fact_sums import DIVIDED, fact_rows, merged, ranked
 from core.reports.measures import CallFigures
-from core.reports.pieces import CALLS, Cuts, Section, pieces
+from core.reports.pieces import CALLS, FACTS, Cuts, Section, pieces
 from core.reports.reading import Reading
 from core.reports.windows import Window
 from core.rollups.expanding import signed, slot_family
@@ -67,6 +73,8 @@ class SumQuestion:
     empty, so that there are never as many rows as names."""
     names: tuple[str, ...] = NAMES
     """Which sums."""
+    facts: FactLook | None = None
+    """Where what no rollup holds is read from, instead of the calls."""
 
 
 def sums(reading: Reading, question: SumQuestion, now: int) -> list[tuple[Any, ...]]:
@@ -132,9 +140,10 @@ class _Statement:
             text = one.text.replace("{list}", self._list(f"with_{number}", one.values))
             self._values += " AND " + text.replace("{more}", self._list(f"more_{number}", one.more))
         self._details = None if asked.details is None else self._list("detail", sorted(asked.details))
-        self._cell, bound = "0", dict[str, int]()
+        self._cell, self._fact_cell, bound = "0", "0", dict[str, int]()
         if "cell" in asked.by and not asked.spans:
             self._cell, bound = step_of(asked.window, asked.step * _MICRO, "{alias}.at")
+            self._fact_cell, _ = step_of(asked.window, asked.step * _MICRO, "{alias}.at", DIVIDED)
         self._bound |= bound
 
     def _list(self, name: str, several: Sequence[str]) -> str:
@@ -147,13 +156,16 @@ class _Statement:
         window, step = self._asked.window, self._asked.step
         is_cut = "cell" in self._asked.by and not self._asked.spans
         cuts = Cuts(step, micros(window.origin), self._shifts) if is_cut else None
+        built_from, others = self._reading.rolled_from, self._asked.facts
+        if others is not None and not any(cuts is None or cuts.are_cuts_of(one) for one in widths):
+            widths, built_from = (FACTS,), others.built_from
         found: list[tuple[str, list[Section]]] = []
         for number, (starts_at, ends_at) in enumerate(self._asked.spans or [(window.starts_at, window.ends_at)]):
             made = pieces(
                 micros(starts_at),
                 micros(ends_at),
                 widths,
-                built_from=self._reading.rolled_from,
+                built_from=built_from,
                 now=self._now,
                 cuts=cuts,
             )
@@ -180,12 +192,15 @@ class _Statement:
             return []
         with_tenants = f"WITH RECURSIVE {_TENANTS} " if self._with_tenants else ""
         found = self._reading.rows(with_tenants + self._sums_sql(), self._bound, tenant="x.tenant_id")
-        return [tuple(row) for row in found]
+        columns, chosen, some = self._summed
+        return self._with_facts(found, self._asked.facet.widths, self._asked.facet.where, columns, (chosen, "", some))
 
     def leading(self, most: int, ranked_by: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return rows like those of :meth:`sums`, and behind each how many there would be without a limit."""
         if self._is_empty:
             return []
+        if self._asked.facts is not None:
+            return ranked(self.sums(), len(self._asked.by), self._asked.names, ranked_by, most)
         self._bound["most"] = most
         rank = " + ".join(f"SUM(x.{name})" for name in ranked_by)
         keys = ", ".join(f"x.{name}" for name in self._asked.by)
@@ -200,12 +215,19 @@ class _Statement:
             self._rolled("rollup", f"{span}_{number}", cell, piece, [f"r.{name}" for name in names])
             for span, (cell, some) in enumerate(found)
             for number, piece in enumerate(some)
-            if piece.minutes != CALLS
+            if piece.minutes not in {CALLS, FACTS}
         ]
-        arms += self._others(found, [f"{signed(facet, name)} AS {name}" for name in names], facet.where)
-        chosen = ", ".join(f"CAST(SUM(x.{name}) AS BIGINT)" for name in names)
-        some = " OR ".join(f"SUM(x.{name}) <> 0" for name in names)
+        columns, chosen, some = self._summed
+        arms += self._others(found, columns, facet.where)
         return self._grouped(arms, chosen + more, "", some)
+
+    @property
+    def _summed(self) -> tuple[Sequence[str], str, str]:
+        """Return what each arm gives, what is made of that, and which groups are told."""
+        names = self._asked.names
+        columns = [f"{signed(self._asked.facet, name)} AS {name}" for name in names]
+        chosen = ", ".join(f"CAST(SUM(x.{name}) AS BIGINT)" for name in names)
+        return columns, chosen, " OR ".join(f"SUM(x.{name}) <> 0" for name in names)
 
     def dearest(self, most: int, known: Sequence[str]) -> list[tuple[Any, ...]]:
         """Return rows of value, detail, how many names are folded into the row (0: it is one), and the sums."""
@@ -234,15 +256,40 @@ FROM n GROUP BY 1, 2, {shown}"""
         arms: list[str] = []
         for span, (cell, some) in enumerate(found):
             for number, piece in enumerate(some):
-                if piece.minutes != CALLS:
+                if piece.minutes not in {CALLS, FACTS}:
                     name = f"{span}_{number}"
                     arms.append(self._rolled("rollup_slot", name, cell, piece, ["r.slot", "r.n"], kind))
         column = "slot" if kind == "duration" else "ttft_slot"
         where = f"{facet.where} AND d.family = {slot_family(facet)} AND d.{column} IS NOT NULL"
-        arms += self._others(found, [f"d.{column} AS slot", "d.n"], where)
+        columns, told = [f"d.{column} AS slot", "d.n AS n"], ("CAST(SUM(x.n) AS BIGINT)", "x.slot", "SUM(x.n) <> 0")
+        arms += self._others(found, columns, where)
         with_tenants = f"WITH RECURSIVE {_TENANTS} " if self._with_tenants else ""
-        sql = self._grouped(arms, "CAST(SUM(x.n) AS BIGINT)", "x.slot", "SUM(x.n) <> 0")
-        return [tuple(row) for row in self._reading.rows(with_tenants + sql, self._bound, tenant="x.tenant_id")]
+        rows = self._reading.rows(with_tenants + self._grouped(arms, *told), self._bound, tenant="x.tenant_id")
+        return self._with_facts(rows, facet.slot_widths, where, columns, told)
+
+    def _with_facts(
+        self,
+        rows: Sequence[Any],
+        widths: Sequence[int],
+        where: str,
+        columns: Sequence[str],
+        told: tuple[str, str, str],
+    ) -> list[tuple[Any, ...]]:
+        """Add what the facts say to *rows* of the database, where anything is read from them."""
+        asked, [(_, some)] = self._asked, self._pieces(widths)[:1]
+        section = next((one for one in some if one.minutes == FACTS), None)
+        if asked.facts is None or section is None:
+            return [tuple(row) for row in rows]
+        keys = self._keys("d", self._fact_cell, asked.facet.value, asked.facet.detail, own="d.tenant_id")
+        within = "" if self._ids is None else f" AND d.tenant_id IN ({self._ids})"
+        arm = (
+            f"SELECT {keys}, {', '.join(columns)} FROM {asked.facts.source} AND {where} "
+            f"AND d.at >= :since AND d.at < :until{within}"
+            f"{self._values.format(value=asked.facet.value, detail=asked.facet.detail)}"
+        )
+        bound = self._bound | {"since": section.since, "until": section.until}
+        more = fact_rows(asked.facts, self._grouped([arm], *told).replace("{tenant}", ""), bound)
+        return merged(len(asked.by) + bool(told[1]), rows, more)
 
     def _rolled(  # noqa: PLR0917 what an arm is made of
         self, table: str, name: str, cell: str, piece: Section, columns: Sequence[str], kind: str = ""
@@ -275,6 +322,9 @@ FROM n GROUP BY 1, 2, {shown}"""
                 self._bound |= {f"since_{span}": rolled[0].since, f"until_{span}": rolled[-1].until}
                 range_ = f" AND d.at >= :since_{span} AND d.at < :until_{span}{of.format(alias='d')}"
                 arms.append(f"{head}rollup_delta d{tail}{range_}")
+                if rolled[0].minutes == FACTS and (facts_ := self._asked.facts) is not None:
+                    self._bound["shipped"] = facts_.shipped
+                    arms.append(f"{head}analytics_outbox d{tail}{range_} AND d.batch > :shipped")
             for number, piece in enumerate(some):
                 if piece.minutes == CALLS:
                     name = f"{span}_{number}"

@@ -4,12 +4,13 @@ Whoever writes or corrects a call appends what came and what went (``deltas``), 
 (``facts``); a chore folds that into sums by facet, tenant and stretch of time (``folding``); whoever reads adds both
 up, so that rollups and calls agree at every moment. Of calls from before there were rollups they are built in the
 background (``building``); what they hold is proven against the calls themselves (``proof``, ``proofs``), and put right
-where it differs (``mending``).
+where it differs (``mending``). What an analytics store is sent of them waits in an ``outbox``.
 """
 
 from core.rollups.building import Building as Building
 from core.rollups.deltas import Deltas as Deltas
 from core.rollups.folding import Folding as Folding
+from core.rollups.outbox import Outbox as Outbox
 from core.rollups.proof import Mismatch as Mismatch
 from core.rollups.proof import mismatches as mismatches
 from core.rollups.proofs import RollupFinding as RollupFinding

@@ -1,5 +1,7 @@
 """Folding: what was appended is added to the rollups and gone from the deltas, in one transaction.
 
+Where there is an analytics store, the same transaction puts it where that is sent it from (``outbox``).
+
 Rows are taken by what is there and deleted as they are taken. On PostgreSQL no id and no time is remembered as "done
 until here": ids are given out before a transaction is kept, so such a mark would pass over what is kept late. Of two
 who fold at once there the second waits, and takes nothing of what the first took. SQLite has one writer at a time, so
@@ -15,6 +17,7 @@ from typing import Any
 from core.errors import Unavailable
 from core.rollups import layers
 from core.rollups.layers import COLUMNS, TAKEN
+from core.rollups.outbox import PUT_TAKEN, Outbox
 from core.rollups.stride import Stride
 from core.statements import Cursor
 from core.store import Store
@@ -34,7 +37,11 @@ class Folding:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._stride = Stride(is_sqlite=store.is_sqlite)
-        self._whole = store.prepare(layers.added_at_once({"ends": _ENDS, TAKEN: _DELETING}))
+        self._outbox = Outbox(store)
+        self._put = store.prepare(PUT_TAKEN)
+        taking = {"ends": _ENDS, TAKEN: _DELETING}
+        self._whole = store.prepare(layers.added_at_once(taking))
+        self._whole_put = store.prepare(layers.added_at_once(taking, {"put": PUT_TAKEN}))
         self._any = store.prepare("SELECT 1 FROM rollup_delta LIMIT 1")
         self._emptied, self._emptied_slots = map(store.prepare, (layers.EMPTIED, layers.EMPTIED_SLOTS))
 
@@ -65,6 +72,9 @@ class Folding:
             cursor.execute("UPDATE rollup_state SET folds = folds + 1 WHERE folds = ?", [folds])
             if cursor.rowcount != 1:
                 return 0, 0  # another process folded them meanwhile
+            if (batch := self._outbox.begin(cursor)) is not None:
+                cursor.execute(self._put, batch.of_taken)
+                self._outbox.end(cursor, batch)
             lessened = layers.add(cursor)
             cursor.execute("DELETE FROM rollup_delta WHERE id <= ?", [last])
             self._empty(cursor, lessened)
@@ -76,9 +86,15 @@ class Folding:
         wanted = self._stride.size
         try:
             with self._store.transaction() as cursor:
+                batch = self._outbox.begin(cursor)
                 cursor.execute(layers.ROOM)
-                cursor.execute(self._whole, {"most": wanted})
+                if batch is None:
+                    cursor.execute(self._whole, {"most": wanted})
+                else:
+                    cursor.execute(self._whole_put, {"most": wanted, **batch.of_taken})
                 first, *lessened = layers.rows_of(cursor)
+                if batch is not None:
+                    self._outbox.end(cursor, batch)
                 self._empty(cursor, lessened)
         except Unavailable:
             self._stride.failed()

@@ -87,14 +87,14 @@ ROOM = "SET LOCAL work_mem = '16MB'"
 """Before such a statement: in less, PostgreSQL puts what it adds up into files in between."""
 
 
-def added_at_once(taking: Mapping[str, str]) -> str:
-    """Return one statement that adds all that *taking*, which ends with ``taken``, takes.
+def added_at_once(taking: Mapping[str, str], more: Mapping[str, str] | None = None) -> str:
+    """Return one statement that adds all that *taking*, which ends with ``taken``, takes, and does *more* with it.
 
     Its first row says in ``at`` how many rows of quarters it writes, and in ``slot`` how many deltas it took; the
     others are what is lessened.
     """
     steps = {**taking, **{layer.name: layer.select for layer in _AT_ONCE}}
-    steps |= {f"added_{layer.name}": layer.upsert for layer in _AT_ONCE}
+    steps |= {f"added_{layer.name}": layer.upsert for layer in _AT_ONCE} | {**(more or {})}
     text = ", ".join(f"{name} AS ({sql})" for name, sql in steps.items())
     rows = " + ".join(f"(SELECT COUNT(*) FROM {layer.name})" for layer in _AT_ONCE if layer.minutes == QUARTER)
     count = (

@@ -8,6 +8,8 @@ Times are stored as whole microseconds since 1970 UTC and read back as aware dat
 arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.
 """
 
+from core.tables._analytics import AnalyticsOutbox as AnalyticsOutbox
+from core.tables._analytics import AnalyticsState as AnalyticsState
 from core.tables._books import Opening as Opening
 from core.tables._books import ProvenBalance as ProvenBalance
 from core.tables._books import Stretch as Stretch
@@ -58,6 +60,7 @@ from core.tables._people import PersonSession as PersonSession
 from core.tables._people import SavedView as SavedView
 from core.tables._rollups import Rollup as Rollup
 from core.tables._rollups import RollupDelta as RollupDelta
+from core.tables._rollups import RollupFact as RollupFact
 from core.tables._rollups import RollupProof as RollupProof
 from core.tables._rollups import RollupSlot as RollupSlot
 from core.tables._rollups import RollupState as RollupState

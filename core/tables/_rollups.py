@@ -53,16 +53,11 @@ class RollupSums(Row):
     reasoning_tokens: int = _sum()
 
 
-class RollupDelta(RollupSums, table=True):
-    """One generation, or one attempt of one, as it came or went; gone as soon as it is folded into the rollups."""
+class RollupFact(RollupSums):
+    """One generation, or one attempt of one, or a field that was wrong in it, as it came or went."""
 
-    id: int | None = Field(
-        default=None,
-        primary_key=True,
-        sa_type=BigInteger().with_variant(Integer, "sqlite"),  # pyright: ignore[reportArgumentType]
-    )
     family: int = Field()
-    """0 for a generation, 1 for an attempt."""
+    """0 for a generation, 1 for an attempt, 2 for a field."""
     at: datetime = utc()
     """The minute in which the generation began."""
     tenant_id: str
@@ -81,6 +76,16 @@ class RollupDelta(RollupSums, table=True):
     slot: int | None = None
     """Where its duration lies in a histogram; ``None`` where it has none that counts."""
     ttft_slot: int | None = None
+
+
+class RollupDelta(RollupFact, table=True):
+    """A fact that is not folded into the rollups yet; gone as soon as it is."""
+
+    id: int | None = Field(
+        default=None,
+        primary_key=True,
+        sa_type=BigInteger().with_variant(Integer, "sqlite"),  # pyright: ignore[reportArgumentType]
+    )
 
 
 class Rollup(RollupSums, table=True):

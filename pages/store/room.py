@@ -54,6 +54,8 @@ def draw(visit: Visit) -> None:
         else:
             st.caption("An SQLite of more than a gigabyte is not measured table by table: that would read all of it.")
         st.caption(_sums(found))
+        if visit.runtime.analytics.is_set:
+            st.caption(zones.retold(visit.runtime.analytics.progress().told(visit.now)))
 
 
 def said(found: StoreSize) -> str:

@@ -316,6 +316,11 @@ def no_size(runtime: Runtime) -> Callable[[], bool]:
     return lambda: (runtime.metrics.registry.get_sample_value("proctor_store_bytes") or 0) > 0
 
 
+def no_store_to_send_to(runtime: Runtime) -> Callable[[], bool]:
+    """No setting names an analytics store, so there is nothing to do: see ``test_analytics.py``."""
+    return lambda: status(runtime.chores, "analytics").last_success_at is not None
+
+
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
@@ -332,6 +337,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "rollups": a_call_that_is_not_summed_up,
     "rollups of the past": a_call_from_before_rollups,
     "rollup proof": no_proof,
+    "analytics": no_store_to_send_to,
     "claims": an_old_answer,
     "stored objects": an_old_response,
     "outlooks": nobody_looked_ahead,

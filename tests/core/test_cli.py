@@ -114,7 +114,7 @@ def test_help_loads_nothing_heavy() -> None:
         "import sys; from core.cli import main; main(['--help']); main(['budget', 'set', '--help']);"
         "heavy = {'sqlalchemy', 'openai', 'anthropic', 'instructor', 'pandas', 'streamlit', 'pydantic_settings'};"
         "loaded = heavy & set(sys.modules); import core.api.assembly, core.runtime;"
-        "loaded |= {'numpy', 'pandas', 'pypdf', 'streamlit'} & set(sys.modules);"
+        "loaded |= {'numpy', 'pandas', 'pypdf', 'streamlit', 'clickhouse_connect'} & set(sys.modules);"
         "sys.exit(', '.join(sorted(loaded)) or 0)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

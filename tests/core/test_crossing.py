@@ -225,6 +225,9 @@ CROSSING = {
 ADDS = {
     "reports.store_size": "a look",
     "reports.replica": "a look",
+    "analytics.compare": "a look",
+    "analytics.rebuild": "it is made what calls say, whoever asks for it",
+    "analytics.stop": "nothing is sent any more, whoever asks for it",
     "rollups.verify": "a proof, which changes nothing",
     "rollups.rebuild": "sums are made what calls say, whoever asks for it",
     "tenants.create": "a tenant of its own",

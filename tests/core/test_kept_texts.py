@@ -22,6 +22,7 @@ HELD = "what a route, a schema or a policy says, as operators set it"
 
 REASONS: dict[str, dict[str, str]] = {
     SCREENED: {
+        "analytics_outbox": "model",
         "attempt": "error_detail",
         "field_error": "path message",
         "generation": "error_detail caller_metadata trace",
@@ -54,6 +55,8 @@ REASONS: dict[str, dict[str, str]] = {
     },
     PEOPLE: {"person": "name folded_name email issuer subject"},
     OURS: {
+        "analytics_outbox": "schema_version outcome error_code",
+        "analytics_state": "name why",
         "api_key": "scopes models routes",
         "attempt": "kind mode outcome error_code price billing",
         "audit_entry": "action kind",
@@ -84,6 +87,7 @@ REASONS: dict[str, dict[str, str]] = {
         "tenant": "timezone without_budget without_price vendor_storage",
     },
     VENDORS: {
+        "analytics_outbox": "provider",
         "attempt": "provider answered_model finish_reason family",
         "breaker_override": "provider model",
         "fire_drill": "provider model",
@@ -95,6 +99,7 @@ REASONS: dict[str, dict[str, str]] = {
         "stored_object": "provider model",
     },
     ASKED: {
+        "analytics_outbox": "schema_name route",
         "attempt": "model",
         "field_error": "schema_name",
         "generation": "model schema_name route principal",

@@ -310,6 +310,9 @@ CASES: dict[str, Case] = {
     "budgets.verify": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.budgets.verify(who, whole=False)),
     "rollups.verify": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.rollups.verify(who, whole=False).ok),
     "rollups.rebuild": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.rollups.rebuild(who)),
+    "analytics.compare": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.analytics.compare(who)),
+    "analytics.rebuild": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.analytics.rebuild(who)),
+    "analytics.stop": Case(A, P.BUDGETS_WRITE, lambda on, who, of: on.analytics.stop(who)),
     "demo.make": Case(A, P.TENANTS_WRITE, lambda on, who, of: on.demo.make(who)),
     "demo.remove": Case(A, P.TENANTS_WRITE, lambda on, who, of: on.demo.remove(who)),
     "answers.show": Case(L, P.TENANTS_READ, lambda on, who, of: on.answers.show(who, of.tenant)),
@@ -676,6 +679,9 @@ def test_what_concerns_all_is_for_who_sees_all(own_world: World, name: str) -> N
     changes_nothing = {
         "rollups.verify",  # it finds what it found before
         "rollups.rebuild",  # nothing differs
+        "analytics.compare",  # there is none
+        "analytics.rebuild",
+        "analytics.stop",
         "reports.store_size",
         "reports.replica",
         "repricings.preview all",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.clock import from_micros, micros, minute
+from core.analytics import FactLook, StoreSilent
+from core.clock import EPOCH, from_micros, micros, minute
 from core.errors import Invalid
 from core.pricing import usd
 from core.reports.frames import OTHERS, Frame, frame
@@ -95,6 +96,8 @@ class QueryAnswer:
     """When the cell begins that is not over yet: what it shows is less than it will be."""
     from_calls: bool
     """Whether it was added up from the calls themselves, as no rollup holds it."""
+    from_facts: bool
+    """Whether an analytics store added it up, or a part of it."""
     of_attempts: bool
     """Whether a call counts for each model that it asked."""
 
@@ -125,16 +128,34 @@ def _shown(part: GroupFigures, measure: Measure) -> float | None:
     return usd(int(found)) if found is not None and measure.unit == "nano_usd" else found
 
 
-def answered(reading: Reading, query: Query, as_of: datetime) -> QueryAnswer:
-    """QueryAnswer *query* for the tenants that *reading* sees.
+def _none() -> None:
+    """There is no analytics store."""
+
+
+def answered(
+    reading: Reading, query: Query, as_of: datetime, facts: Callable[[], FactLook | None] = _none
+) -> QueryAnswer:
+    """Answer *query* for the tenants that *reading* sees; what no rollup holds from *facts*, where those answer.
 
     Raises:
         Invalid: there are no such figures, or they would be added up from more than ``MOST_READ`` calls.
+        TooSlow: they took the analytics store longer than they may.
 
     """
     plan = planned(reading, query, wanted(reading, query.q))
     asking = _Asking(reading, query, plan, micros(as_of))
-    asking.refuse_if_too_many()
+    silent = ""
+    if asking.is_in_no_rollup and (found := facts()) is not None:
+        try:
+            of_facts = replace(plan, question=replace(plan.question, facts=found))
+            return _answer(query, as_of, of_facts, _Asking(reading, query, of_facts, micros(as_of)))
+        except StoreSilent as error:
+            silent = str(error)
+    return _answer(query, as_of, plan, asking, silent)
+
+
+def _answer(query: Query, as_of: datetime, plan: Plan, asking: _Asking, silent: str = "") -> QueryAnswer:
+    asking.refuse_if_too_many(silent)
     groups, others, count, total = asking.all()
     cells = query.cells if TIME in query.by else 0
     times = [query.window.step_at(number, query.cell) for number in range(cells)]
@@ -148,7 +169,8 @@ def answered(reading: Reading, query: Query, as_of: datetime) -> QueryAnswer:
         total=total,
         times=times,
         filling_from=times[-1] if is_filling else None,
-        from_calls=not plan.question.facet.widths,
+        from_calls=not plan.question.facet.widths and plan.question.facts is None,
+        from_facts=plan.question.facts is not None,
         of_attempts=plan.question.facet.is_apart,
     )
 
@@ -163,8 +185,19 @@ class _Asking:
         self._step = query.cell // timedelta(microseconds=1)
         self._over_time = TIME in query.by
 
-    def refuse_if_too_many(self) -> None:
-        facet, query = self._plan.question.facet, self._query
+    @property
+    def _by_minutes(self) -> bool:
+        return self._over_time and bool(self._query.cell % QUARTER)
+
+    @property
+    def is_in_no_rollup(self) -> bool:
+        """Whether any of it would be added up from the calls themselves."""
+        facet = self._plan.question.facet
+        return not facet.widths or self._by_minutes or (bool(self._kinds) and not facet.slot_widths)
+
+    def refuse_if_too_many(self, silent: str = "") -> None:
+        """Refuse what would be added up from too many calls; *silent* is why no analytics store is asked instead."""
+        query, facts = self._query, self._plan.question.facts
         since, built = micros(query.window.starts_at), self._reading.rolled_from
         if since < built:
             bound = {"since": since, "until": min(built, micros(query.window.ends_at)), "most": MOST_READ + 1}
@@ -173,16 +206,22 @@ class _Asking:
                     f"Sums of calls reach back to {minute(from_micros(built))} so far, and of older calls at most "
                     f"{MOST_READ:,} are added up one by one. Choose a shorter time, or ask again later."
                 )
-        by_minutes = self._over_time and query.cell % QUARTER
-        if facet.widths and not by_minutes and (facet.slot_widths or not self._kinds):
+        if not self.is_in_no_rollup:
             return
-        every = SumQuestion(window=query.window, by=(), tenants=self._plan.question.tenants, names=("calls",))
+        window = query.window
+        if facts is not None:
+            begins = from_micros(facts.built_from) if facts.built_from else EPOCH
+            if begins <= window.starts_at:
+                return
+            window = replace(window, ends_at=min(window.ends_at, begins))
+            silent = f"The analytics store reaches back to {minute(begins)} so far."
+        every = SumQuestion(window=window, by=(), tenants=self._plan.question.tenants, names=("calls",))
         calls = figures_by(self._reading, every, self._now).get((), CallFigures()).calls
         if calls > MOST_READ:
-            why = "in steps of less than a quarter of an hour" if by_minutes else "for these together"
+            why = "in steps of less than a quarter of an hour" if self._by_minutes else "for these together"
             raise Invalid(
                 f"No figures are kept {why}: they would be added up from {calls:,} calls, and {MOST_READ:,} are read "
-                "at most. Choose a shorter time, or ask for less at once."
+                f"at most. Choose a shorter time, or ask for less at once. {silent}".rstrip()
             )
 
     def all(self) -> tuple[list[Group], Group | None, int, Group]:
