@@ -149,7 +149,7 @@ class _Statement:
     def _list(self, name: str, several: Sequence[str]) -> str:
         bound = {f"{name}_{place}": one for place, one in enumerate(several)}
         self._bound |= bound
-        return ", ".join(f":{one}" for one in bound) or "NULL"
+        return ", ".join(f":{one}" for one in bound) or "SELECT '' WHERE 1 = 0"  # in it is nothing, and 'not' is all
 
     def _pieces(self, widths: Sequence[int]) -> list[tuple[str, list[Section]]]:
         """Return what the window is read from: of each of its spans, with what its cells are in SQL."""

@@ -24,7 +24,7 @@ from core.reports.windows import Window
 from core.rollups import Folding
 from core.rollups.sums import NAMES
 from core.store import Store
-from core.tables import Outcome, RollupState
+from core.tables import ModelListing, Outcome, RollupState
 from tests import builders
 from tests.core.test_rollups import DAY, World
 from tests.examples import few
@@ -183,6 +183,13 @@ def test_what_is_told(calls: Store, by: tuple[str, ...], q: str, measure: str, t
     answer = ask(calls, Query(window=WINDOW, measures=[measure], by=by, q=q))
     found = {"/".join(one.names): one.whole.value(MEASURES[measure]) for one in answer.shown}
     assert found == told
+
+
+def test_a_model_whose_provider_is_listed_is_left_out_alone(calls: Store) -> None:
+    """Such a model is meant in full, so nothing is left out by its bare name: all others stay."""
+    builders.save(calls, ModelListing(provider="openai", asked_at=DAY))
+    answer = ask(calls, Query(window=WINDOW, measures=["attempts"], by=["model"], q="-model:openai/gpt-4o"))
+    assert sorted(one.values[0] or "" for one in answer.groups) == ["openai/gpt-4o-mini", "openrouter/openai/gpt-4o"]
 
 
 def test_those_that_matter_most_are_told_apart(calls: Store) -> None:
