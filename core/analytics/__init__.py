@@ -20,7 +20,6 @@ from core.analytics._looking import FactLook as FactLook
 from core.analytics._looking import StoreSilent as StoreSilent
 from core.analytics._looking import look
 from core.analytics._past import MOST_WAITING, PastFacts
-from core.analytics._server import REASON as REASON
 from core.analytics._server import WRITE_SECONDS, AnalyticsServer
 from core.analytics._server import TooSlow as TooSlow
 from core.analytics._shipping import Shipping

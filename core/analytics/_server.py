@@ -5,6 +5,7 @@ Of its errors a code and its name are told, and never their text, which quotes w
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -110,6 +111,7 @@ def _connected(url: str, patience: float) -> Any:
     except ImportError:
         told = "ANALYTICS_URL names a store, and what speaks to it is not installed: install proctor[clickhouse]."
         raise Unavailable(told, reason=REASON) from None
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it says quotes what was asked
     parts = urlsplit(url)
     is_secure = parts.scheme in {"clickhouses", "https"}
     more = {name: values[0] for name, values in parse_qs(parts.query).items() if name == "ca_cert"}

@@ -25,6 +25,7 @@ from core.reports.windows import Window
 from core.rollups import Folding
 from core.settings import Settings
 from core.store import Store
+from core.tables import ModelListing
 from core.telemetry import Metrics
 from tests import builders
 from tests.core.test_query import NOW, WINDOW, drawn
@@ -223,6 +224,10 @@ def test_texts_of_any_kind_are_asked_for_as_they_are(sqlite_store: Store, on_sql
     for name in names:
         called(sqlite_store, route=name)
     on_sqlite.run()
+    builders.save(sqlite_store, ModelListing(provider="openai", asked_at=DAY))
+    listed = Query(window=WINDOW, measures=["attempts"], by=["route", "model"], q="-model:openai/nothing")
+    calls, facts, _ = both(sqlite_store, on_sqlite, listed)
+    assert calls == facts != "[]"
     for limit in (1, 4, len(names)):
         query = Query(window=WINDOW, measures=["calls", "p50"], by=["route", "outcome"], limit=limit)
         calls, facts, is_from_facts = both(sqlite_store, on_sqlite, query)

@@ -73,6 +73,8 @@ def test_good_values(variable: str, value: str, field: str, meant: object, monke
         ("DATABASE_URL", "sqlite:///:memory:", "it needs the path of a file"),
         ("DATABASE_URL", "sqlite:///", "it needs the path of a file"),
         ("REDIS_URL", "localhost:6379", "it must start with redis://"),
+        ("ANALYTICS_URL", "localhost:8123", "it must start with clickhouse://"),
+        ("ANALYTICS_URL", "clickhouse://h:port/db", "it names no host and port"),
         ("OPENAI_BASE_URL", "localhost:11434/v1", "it must start with http:// or https://"),
         ("ANTHROPIC_BASE_URL", "ftp://h", "it must start with http:// or https://"),
         ("OPENAI_API", "assistants", "'chat' or 'responses'"),
@@ -170,6 +172,7 @@ def test_what_says_who_comes_in_is_told_where_it_is_bad(
     [
         ("DATABASE_URL", "mysql://user:hunter2@h/d"),
         ("REDIS_URL", "rediss-typo://:hunter2@h"),
+        ("ANALYTICS_URL", "clickhouse://ann:hunter2@h:port/db"),
         ("OPENAI_BASE_URL", "user:hunter2@h"),
         ("MAX_RETRIES", "hunter2"),
     ],
