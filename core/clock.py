@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """What people set as a time lies between these: beyond, not every time zone has a word for it."""
+_TIME_DIGITS, _HEX = 12, frozenset("0123456789abcdef")
 DEMO_MARK = "64656d6f"
 """Stands at digits 13 to 20 of every identifier that was born in the demo world: "demo", in hexadecimal.
 
@@ -176,3 +177,16 @@ def whole_seconds(seconds: float) -> int:
 def last_id(moment: datetime) -> str:
     """Return the greatest identifier that can have been born by *moment*: they sort by time of birth."""
     return f"{(moment - EPOCH) // timedelta(milliseconds=1):012x}{'f' * 20}"
+
+
+def first_id(moment: datetime) -> str:
+    """Return what every identifier that is born from *moment* on is at least."""
+    return f"{(moment - EPOCH) // timedelta(milliseconds=1):0{_TIME_DIGITS}x}"
+
+
+def born(identifier: str) -> datetime | None:
+    """Return when *identifier* was born; ``None`` where it says no time before :data:`LATEST`."""
+    digits = identifier[:_TIME_DIGITS]
+    if len(digits) < _TIME_DIGITS or not set(digits) <= _HEX or digits >= first_id(LATEST):
+        return None
+    return EPOCH + int(digits, 16) * timedelta(milliseconds=1)

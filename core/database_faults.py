@@ -193,8 +193,12 @@ def fault_of(error: BaseException) -> DatabaseFault | None:
     return next((fault for words, fault in _BY_WORDS if words in said), DatabaseFault.DOWN)
 
 
-class Disconnected(Unavailable):
-    """A kept connection turned out to be broken before anything could be kept: run the transaction again."""
+class RunAgain(Unavailable):
+    """Nothing was kept, and what was in the way may be so no more: run the transaction again."""
+
+
+class Disconnected(RunAgain):
+    """A kept connection turned out to be broken before anything could be kept."""
 
 
 class DatabaseFile:
@@ -266,6 +270,26 @@ class Condition:
         elif self.fault in (DatabaseFault.GONE, DatabaseFault.MISSING):
             self.become(None)
         return self.fault
+
+    def find_file(self, *, makes_folder: bool) -> None:
+        """Make the folder before a file is opened in it; or refuse where no file is to be made and there is none.
+
+        Raises:
+            Unavailable: there is none, or its folder cannot be made.
+
+        """
+        file = self.file
+        fault = file.fault() if file is not None else None
+        if file is None or fault is None:
+            return
+        if fault is DatabaseFault.GONE or not makes_folder:
+            self.become(fault)
+            raise fault.told()
+        try:
+            file.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            told = f"{error.filename}: {error.strerror}. Check DATABASE_URL."
+            raise Unavailable(told, reason=DatabaseFault.NO_FILE.value) from None
 
     def become(self, fault: DatabaseFault | None) -> None:
         """Take in that *fault* is what is wrong now; ``None`` if nothing is."""

@@ -30,6 +30,8 @@ LOCK_SECONDS = 5
 ANSWER_SECONDS = 5
 """By how much longer the client waits than the server is to take at most; and how long for one that may be frozen."""
 
+PLANS_ONCE = "plan_cache_mode=force_generic_plan"
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -39,6 +41,9 @@ class Patience:
     idle_seconds: int
     """How long its transaction may stay open while nothing is asked in it: then the server ends it, and its locks. In a
     pipeline the server does not count it; there nothing of ours stands between two statements."""
+    plans_once: bool = False
+    """Whether each prepared statement has one plan. Where a table is cut by months, to plan it anew for each call costs
+    more than the call."""
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return what to connect with; what the database's URL has *given* goes before it."""
@@ -48,6 +53,8 @@ class Patience:
             "idle_in_transaction_session_timeout": self.idle_seconds,
         }
         ours = " ".join(f"-c {name}={seconds}s" for name, seconds in settings.items())
+        if self.plans_once:
+            ours += f" -c {PLANS_ONCE}"
         network = {
             "connect_timeout": ANSWER_SECONDS,
             "tcp_user_timeout": 1000 * ANSWER_SECONDS,
@@ -74,7 +81,7 @@ class Patience:
             connection.seconds = ANSWER_SECONDS
 
 
-HOT = Patience(statement_seconds=LOCK_SECONDS + 1, idle_seconds=60)
+HOT = Patience(statement_seconds=LOCK_SECONDS + 1, idle_seconds=60, plans_once=True)
 """For the statements of a generation, each of which finds its rows by their keys."""
 LONG = Patience(statement_seconds=60, idle_seconds=60)
 """For all else: a report of a large tenant's month may take its time."""
@@ -116,6 +123,8 @@ class TimedConnection(psycopg.Connection[Any]):
 class PostgresCursor:
     """Runs statements on one connection: each has a cursor of its own, so that results may come later."""
 
+    plans_once = False
+
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self._last = connection.cursor()
@@ -153,6 +162,8 @@ def take_time(connection: TimedConnection) -> None:
 
 class PipelineCursor:
     """Gathers statements, and sends them together when somebody asks what came of one."""
+
+    plans_once = HOT.plans_once
 
     def __init__(self, connection: TimedConnection) -> None:
         self._connection = connection

@@ -27,6 +27,7 @@ from core.statements import Cursor, Insert, prepared
 from core.tables import Row
 
 if TYPE_CHECKING:
+    from core.partitions import Partitions
     from core.postgres_driver import PostgresDriver
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -78,7 +79,7 @@ class Store:
         event.listen(self.engine, "handle_error", self._tell_error)
         if self.is_sqlite:
             for engine in (self.engine, self._hot):
-                event.listen(engine, "do_connect", self._find_file)
+                event.listen(engine, "do_connect", lambda *_: self.condition.find_file(makes_folder=self.creates))
                 event.listen(engine, "connect", self._open_sqlite)
             event.listen(self.engine, "begin", sqlite.begin)
         else:
@@ -148,6 +149,7 @@ class Store:
         Raises:
             Unavailable: the database does not answer; nothing was kept, unless it was a single statement.
             Disconnected: the same, for want of a living connection; pipelined and single ones alone.
+            Unpartitioned: the same, for want of a partition, which is there now.
             Duplicate: a row was there already; nothing was kept.
 
         """
@@ -155,7 +157,7 @@ class Store:
             with self._driver.transaction(pipelined=pipelined, single=single, prepare=prepare) as cursor:
                 yield cursor
         except self._dbapi.IntegrityError as error:
-            raise Duplicate("A row is there already, or a constraint was broken; nothing was written.") from error
+            raise self._not_kept(error) from error
         except (self._dbapi.Error, SQLAlchemyError) as error:
             if (unavailable := self._unavailable(error, "" if single else "Nothing was written.")) is None:
                 raise
@@ -210,6 +212,13 @@ class Store:
     def cursor(self, session: Session) -> Cursor:
         """Return a cursor in the transaction of *session*, for prepared statements."""
         return self._driver.cursor(session.connection().connection.driver_connection)
+
+    @cached_property
+    def partitions(self) -> Partitions:
+        """The partitions of a PostgreSQL's tables of calls; an SQLite has none."""
+        from core.partitions import Partitions  # noqa: PLC0415 as below
+
+        return Partitions(self.engine)
 
     @cached_property
     def _postgres(self) -> Any:
@@ -349,6 +358,11 @@ class Store:
         if self.condition.fault is not None:
             self.condition.become(self.condition.file and self.condition.file.fault())
 
+    def _not_kept(self, error: BaseException) -> Exception:
+        """Return what to tell whoever broke a constraint. Where a partition was missing, it is made first."""
+        mended = None if self.is_sqlite else self.partitions.mended(error)
+        return mended or Duplicate("A row is there already, or a constraint was broken; nothing was written.")
+
     def _unavailable(self, error: BaseException, more: str = "") -> Unavailable | None:
         """Return a driver's *error* in our words; ``None`` if it says nothing of the database."""
         if (fault := self.condition.failed(error)) is not None:
@@ -361,21 +375,6 @@ class Store:
         """Raise what SQLAlchemy meets in our words. A ping finds out by itself that a connection is of no use."""
         if not context.is_pre_ping and (told := self.condition.told(context.original_exception)) is not None:
             raise told from context.original_exception
-
-    def _find_file(self, *_: Any) -> None:
-        """Make the folder before a file is opened in it; or refuse where no file is to be made and there is none."""
-        file = self.condition.file
-        fault = file.fault() if file is not None else None
-        if file is None or fault is None:
-            return
-        if fault is DatabaseFault.GONE or not self.creates:
-            self.condition.become(fault)
-            raise fault.told()
-        try:
-            file.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            told = f"{error.filename}: {error.strerror}. Check DATABASE_URL."
-            raise Unavailable(told, reason=DatabaseFault.NO_FILE.value) from None
 
     def _open_sqlite(self, dbapi_connection: Any, _record: Any) -> None:
         sqlite.set_pragmas(dbapi_connection)

@@ -19,10 +19,13 @@ SELECT s.tbl_name, SUM(d.pgsize), SUM(CASE
 FROM dbstat d JOIN sqlite_schema s ON s.name = d.name GROUP BY 1
 """
 _POSTGRES_TABLES = """
-SELECT c.relname, pg_total_relation_size(c.oid), CAST(c.reltuples AS BIGINT)
+SELECT COALESCE(whole.relname, c.relname), CAST(SUM(pg_total_relation_size(c.oid)) AS BIGINT),
+    CAST(CASE WHEN COUNT(whole.oid) > 0 THEN SUM(GREATEST(c.reltuples, 0)) ELSE MIN(c.reltuples) END AS BIGINT)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND n.nspname = current_schema()
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class whole ON whole.oid = i.inhparent
+WHERE c.relkind = 'r' AND n.nspname = current_schema() GROUP BY 1
 """
+"""Months count as the table that they are of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,6 +218,7 @@ def test_what_happened_has_one_writer() -> None:
 
 DOORS = sorted([*ROOT.glob("pages/**/*.py"), *ROOT.glob("core/api/*.py"), *ROOT.glob("core/cli/*.py")])
 OF_THE_STORE = {"check", "check_writing", "condition", "revision", "is_migrated", "migrate", "close", "shape", "url"}
+OF_THE_STORE |= {"is_sqlite", "partitions"}
 """What a door may ask of the store itself: about the database, nothing of what is in it."""
 
 

@@ -291,6 +291,14 @@ def catalog(
             run=measure_store,
         ),
         Chore(
+            name="partitions",
+            every=timedelta(hours=1),
+            one_process=True,
+            does="Makes the months ahead of a PostgreSQL that keeps calls by months, and drops those that are empty.",
+            otherwise="A call into a month that is not there waits for a moment while it is made; empty ones stay.",
+            run=lambda: _keep_partitions(store, clock),
+        ),
+        Chore(
             name="redis",
             every=_OFTEN,
             does="Asks whether Redis answers.",
@@ -298,3 +306,8 @@ def catalog(
             run=shared.check,
         ),
     ]
+
+
+def _keep_partitions(store: Store, clock: Clock) -> None:
+    if not store.is_sqlite:
+        store.partitions.keep(clock.now())

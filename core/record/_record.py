@@ -20,7 +20,7 @@ from core.budgets import (
     ReservationRecovered,
     budget_left,
 )
-from core.database_faults import Disconnected
+from core.database_faults import RunAgain
 from core.errors import (
     BudgetExceeded,
     BudgetHeld,
@@ -332,7 +332,7 @@ class Record:
         """Run *write* in one transaction; what an undone one did to this record is undone as well.
 
         It is run again where that helps: an account was missing and is open now, recovery had settled the reservation,
-        or the connection was broken.
+        the connection was broken, or there was no partition for this month.
         """
         pipelined = True
         while True:
@@ -347,7 +347,7 @@ class Record:
                     self._recorder.budgets.accounts.open(error.terms, error.at)
                 elif not reservation.looks_first and isinstance(error, (ReservationRecovered, Duplicate)):
                     reservation.looks_first = True  # what recovery wrote may be in the way before we know of it
-                elif pipelined and isinstance(error, Disconnected):
+                elif pipelined and isinstance(error, RunAgain):
                     pipelined = False  # on a connection that was asked whether it lives
                 else:
                     raise

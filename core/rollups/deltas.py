@@ -12,6 +12,7 @@ from zlib import crc32
 
 from core.clock import micros
 from core.rollups.facts import HEADS, MOST_LINKS, facts, is_plain
+from core.rollups.narrowing import narrowed, near
 from core.rollups.sums import NAMES
 from core.statements import Cursor
 from core.store import Store
@@ -24,6 +25,8 @@ _CHANGED = "UPDATE rollup_state SET past_changes = past_changes + 1 WHERE built_
 _ONE = f"g.id = :id AND {_BUILT}"
 _AT_ONCE = 50
 """So many are looked up in one statement."""
+_PLANS_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+"""Each statement about one call has one plan: see ``core.postgres.Patience``, by which the hot path has it already."""
 _PLACES = 64
 """So many locks keep apart who writes a call and who asks again for it."""
 
@@ -38,14 +41,15 @@ class Deltas:
     """Appends to the rollups' deltas, each time in the caller's transaction."""
 
     def __init__(self, store: Store) -> None:
-        self._came = store.prepare(insert_of(_ONE, 1))
-        self._came_plain = store.prepare(insert_of(_ONE, 1, plain=True))
-        self._went = store.prepare(insert_of(_ONE, -1))
+        self._is_postgres = not store.is_sqlite  # SQLite has one writer at a time, and keeps no calls by months
+        within = narrowed if self._is_postgres else str
+        self._came = store.prepare(within(insert_of(_ONE, 1)))
+        self._came_plain = store.prepare(within(insert_of(_ONE, 1, plain=True)))
+        self._went = store.prepare(within(insert_of(_ONE, -1)))
         listed = ", ".join(f":id_{place}" for place in range(_AT_ONCE))
         self._earlier = store.prepare(
             f"SELECT g.reask_of FROM generation g WHERE g.id IN ({listed}) AND g.reask_of IS NOT NULL"  # noqa: S608
         )
-        self._is_postgres = not store.is_sqlite  # SQLite has one writer at a time
         self._changed = store.prepare(f"{_CHANGED} (SELECT g.started_at FROM generation g WHERE g.id = :id)")  # noqa: S608 ours
         self._changed_at = store.prepare(f"{_CHANGED} :at")
         self._lock_row = store.prepare("SELECT g.id FROM generation g WHERE g.id = :id FOR UPDATE")
@@ -60,6 +64,7 @@ class Deltas:
         *is_late*, whoever builds rollups of the past may have read it already.
         """
         ids = {row["id"] for row in rows}
+        self._plan_once(cursor)
         earlier = self.chained(cursor, {row["reask_of"] for row in rows if row["reask_of"] is not None})
         self._keep_apart(cursor, [*earlier, *(row["id"] for row in rows if row["outcome"] in REASKABLE)])
         if is_late and rows:
@@ -69,11 +74,12 @@ class Deltas:
         plain = {row["id"] for row in rows if is_plain(row)}
         for statement, some in ((self._came_plain, plain), (self._came, ids - plain)):
             if some:
-                cursor.executemany(statement, [{"id": one} for one in sorted(some)])
+                cursor.executemany(statement, [near(one) for one in sorted(some)])
 
     def go(self, cursor: Cursor, ids: Sequence[str], delete: Callable[[], object]) -> None:
         """Take generations back, let them be deleted, and count anew what they asked again for."""
-        gone = [{"id": one} for one in sorted(ids)]
+        self._plan_once(cursor)
+        gone = [near(one) for one in sorted(ids)]
         earlier = self.chained(cursor, set(ids))
         self._keep_apart(cursor, [*earlier, *ids])
         self._hold(cursor, gone)
@@ -84,8 +90,9 @@ class Deltas:
     @contextmanager
     def corrected(self, cursor: Cursor, ids: Sequence[str] | set[str]) -> Generator[None]:
         """Take back what the rollups hold of generations, let them be changed, and count in what is then there."""
-        rows = [{"id": one} for one in sorted(ids)]
+        rows = [near(one) for one in sorted(ids)]
         if rows:
+            self._plan_once(cursor)
             self._hold(cursor, rows)
             cursor.executemany(self._went, rows)
         yield
@@ -109,6 +116,11 @@ class Deltas:
             if not new:
                 break
         return found
+
+    def _plan_once(self, cursor: Cursor) -> None:
+        """Let no statement of this transaction be planned anew for each call, where that is not so already."""
+        if self._is_postgres and not getattr(cursor, "plans_once", False):
+            cursor.execute(_PLANS_ONCE)
 
     def _keep_apart(self, cursor: Cursor, ids: Sequence[str]) -> None:
         """Let nobody write one of *ids*, and who asks again for it, at once: neither would see the other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,11 @@ def run(wire_url: str, folder: Path) -> None:
     folding = [("20,000 calls of 40 tenants", "deltas", "us CPU each", "calls a second", "x 2,000", "lost")]
     with servers.postgres() as postgres:
         for name, url in (("SQLite", f"sqlite:///{folder / 'recorded.db'}"), ("PostgreSQL", postgres)):
-            recording += [(name, *_recording(wire_url, url, _cpu_of(url)))]
+            recording += [(name, *_recording(wire_url, url, cpu_of(url)))]
         for density, days in _DENSITIES.items():
             with servers.database(postgres, f"folding_{int(days)}") as url:
                 for name, one in (("SQLite", f"sqlite:///{folder / f'folding_{int(days)}.db'}"), ("PostgreSQL", url)):
-                    folding += [(f"{name}, {density}", *_folding(one, days, _cpu_of(one)))]
+                    folding += [(f"{name}, {density}", *_folding(one, days, cpu_of(one)))]
     table("CPU of a generation, of this process and of the database's (budget, limits, guardrails, record)", recording)
     table("Folding what was recorded", folding)
 
@@ -102,7 +102,7 @@ def _days(days: float) -> Generator[None]:
         workload.DAYS = usual
 
 
-def _cpu_of(url: str) -> Callable[[], float]:
+def cpu_of(url: str) -> Callable[[], float]:
     """Return what tells the CPU time of this process, and of all of a PostgreSQL's."""
     if url.startswith("sqlite"):
         return time.process_time
@@ -110,13 +110,12 @@ def _cpu_of(url: str) -> Callable[[], float]:
         [folder] = connection.execute("SHOW data_directory").fetchone() or [""]
     first = int(Path(folder, "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
 
+    nanos: dict[int, int] = {}
+
     def used() -> float:
-        nanos = 0
         for pid in servers.children(first):
-            try:
-                nanos += int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0])
-            except OSError:  # it has ended meanwhile
-                continue
-        return time.process_time() + nanos / 1e9
+            with suppress(OSError):  # it has ended meanwhile: what it had used by then counts
+                nanos[pid] = int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0])
+        return time.process_time() + sum(nanos.values()) / 1e9
 
     return used

@@ -321,6 +321,11 @@ def no_store_to_send_to(runtime: Runtime) -> Callable[[], bool]:
     return lambda: status(runtime.chores, "analytics").last_success_at is not None
 
 
+def no_months(runtime: Runtime) -> Callable[[], bool]:
+    """An SQLite keeps no calls by months: nothing is to be done, and that succeeds."""
+    return lambda: any(one.chore.name == "partitions" and one.last_success_at for one in runtime.chores.status())
+
+
 PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "heartbeat": a_sign_of_life,
     "recovery": a_dead_process,
@@ -346,6 +351,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "model lists": a_check_of_another_process,
     "key uses": a_key_in_use,
     "store size": no_size,
+    "partitions": no_months,
     "redis": a_redis_that_is_away,
 }
 """What each chore finds undone; and how it is seen that it did it."""
