@@ -16,6 +16,7 @@ import orjson
 
 from core.claims import OUTLOOK
 from core.clock import Clock, micros
+from core.errors import Invalid
 from core.principals import TenantScope
 from core.reports.budget_lines import BudgetLine, budget_lines
 from core.reports.daily import Days, daily
@@ -84,7 +85,11 @@ class Outlooks:
         if not before:
             return ()
         with reading(self._store, TenantScope(frozenset(before))) as now:
-            days, budgets, known = daily(now, at), budget_lines(now, at), now.tenants
+            try:
+                days = daily(now, at)
+            except Invalid:  # sums do not reach back far enough yet: it is made once they do
+                return ()
+            budgets, known = budget_lines(now, at), now.tenants
         return [_Known(one, facts, days.get(one), budgets.get(one), before[one]) for one, facts in known.items()]
 
     def _row(self, one: _Known, at: datetime) -> dict[str, Any]:

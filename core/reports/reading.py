@@ -47,6 +47,8 @@ class Reading:
         """Whether who asks sees all tenants, also where the look is at one: what concerns all is for such alone."""
         self._store = store
         self.connection = connection
+        self.known_few: set[tuple[int, int]] = set()
+        """Stretches of time of which few calls are in no sums yet."""
 
     def rows(
         self, sql: str, bound: Mapping[str, Any], *, tenant: str = "g.tenant_id", with_shared: bool = False

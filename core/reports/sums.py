@@ -20,6 +20,7 @@ from core.reports.fact_sums import DIVIDED, fact_rows, merged, ranked
 from core.reports.measures import CallFigures
 from core.reports.pieces import CALLS, FACTS, Cuts, Section, pieces
 from core.reports.reading import Reading
+from core.reports.unbuilt import require_built
 from core.reports.windows import Window
 from core.rollups.expanding import signed, slot_family
 from core.rollups.facets import ALL, Facet
@@ -78,7 +79,12 @@ class SumQuestion:
 
 
 def sums(reading: Reading, question: SumQuestion, now: int) -> list[tuple[Any, ...]]:
-    """Return a row for each that occurs: the keys in the order of ``by``, then the sums; none of zeros alone."""
+    """Return a row for each that occurs: the keys in the order of ``by``, then the sums; none of zeros alone.
+
+    Raises:
+        Invalid: too many of the calls are in no sums yet; so it is with all that is asked here.
+
+    """
     return _Statement(reading, question, now).sums()
 
 
@@ -161,6 +167,7 @@ class _Statement:
             widths, built_from = (FACTS,), others.built_from
         found: list[tuple[str, list[Section]]] = []
         for number, (starts_at, ends_at) in enumerate(self._asked.spans or [(window.starts_at, window.ends_at)]):
+            require_built(self._reading, micros(starts_at), min(micros(ends_at), built_from), self._now)
             made = pieces(
                 micros(starts_at),
                 micros(ends_at),

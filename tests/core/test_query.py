@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from core.clock import EPOCH
+from core.clock import EPOCH, ManualClock
 from core.errors import Invalid
-from core.principals import EVERYWHERE, TenantScope
+from core.outlooks import Outlooks
+from core.principals import EVERYWHERE, SYSTEM, TenantScope
+from core.reports import Reports
 from core.reports.measures import MEASURES, CallFigures
 from core.reports.query import DIMENSIONS, TIME, Query, QueryAnswer, _planning, answered
 from core.reports.reading import reading
@@ -248,6 +250,7 @@ def test_not_too_many_calls_are_added_up(calls: Store, monkeypatch: pytest.Monke
     """Where no rollup holds an answer; what rollups hold is told however many there were."""
     monkeypatch.setattr(_planning, "MOST_READ", 3)
     monkeypatch.setattr("core.reports.query._answering.MOST_READ", 3)
+    monkeypatch.setattr("core.reports.unbuilt.MOST_UNBUILT", 3)
     for by, measure in ((("route", "model"), "calls"), (("route",), "p95"), (("time",), "calls")):
         step = timedelta(minutes=7) if by == ("time",) else None
         window = Window.of(DAY, DAY + timedelta(days=1))
@@ -260,6 +263,12 @@ def test_not_too_many_calls_are_added_up(calls: Store, monkeypatch: pytest.Monke
         ask(calls, Query(window=WINDOW, measures=["calls"]))
     window = Window.of(DAY + timedelta(hours=4), DAY + timedelta(days=1))
     assert ask(calls, Query(window=window, measures=["calls"])).total.whole.figures.calls == 5
+    clock = ManualClock(DAY + timedelta(days=1))
+    reports = Reports(calls, clock)
+    for panel in (reports.overview, reports.spend, reports.clusters):
+        with pytest.raises(Invalid, match=r"still being built: sums .* of the way"):
+            panel(SYSTEM, WINDOW)
+    assert Outlooks(calls, clock).make() == 0, "it waits until they are"
 
 
 @given(st.data())

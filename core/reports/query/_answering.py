@@ -24,11 +24,6 @@ from core.reports.windows import QUARTER
 from core.rollups.slots import COARSE, percentile
 
 _BETWEEN = "\x1f"
-_UNBUILT = """
-SELECT COUNT(*) FROM (
-    SELECT 1 FROM generation g WHERE g.started_at >= :since AND g.started_at < :until {tenant} LIMIT :most
-) AS few
-"""
 Slots = Mapping[Kind, Counter[int]]
 
 
@@ -138,7 +133,8 @@ def answered(
     """Answer *query* for the tenants that *reading* sees; what no rollup holds from *facts*, where those answer.
 
     Raises:
-        Invalid: there are no such figures, or they would be added up from more than ``MOST_READ`` calls.
+        Invalid: there are no such figures, or they would be added up from more than ``MOST_READ`` calls, or too many
+            are in no sums yet.
         TooSlow: they took the analytics store longer than they may.
 
     """
@@ -198,14 +194,6 @@ class _Asking:
     def refuse_if_too_many(self, silent: str = "") -> None:
         """Refuse what would be added up from too many calls; *silent* is why no analytics store is asked instead."""
         query, facts = self._query, self._plan.question.facts
-        since, built = micros(query.window.starts_at), self._reading.rolled_from
-        if since < built:
-            bound = {"since": since, "until": min(built, micros(query.window.ends_at)), "most": MOST_READ + 1}
-            if self._reading.rows(_UNBUILT, bound)[0][0] > MOST_READ:
-                raise Invalid(
-                    f"Sums of calls reach back to {minute(from_micros(built))} so far, and of older calls at most "
-                    f"{MOST_READ:,} are added up one by one. Choose a shorter time, or ask again later."
-                )
         if not self.is_in_no_rollup:
             return
         window = query.window
