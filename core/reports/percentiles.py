@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
-from core.rollups.slots import COARSE, error_of, percentile
+from core.rollups.slots import COARSE, error_of, percentiles
 
 PERCENTILE_ERROR = error_of(COARSE)
 """By what share of it a percentile may be off at most."""
@@ -25,7 +25,7 @@ def timing(slots: Iterable[tuple[int, int]]) -> Timing:
     """Return the percentiles of slots, and how many durations lie in each."""
     known = list(slots)
     timed = sum(count for _, count in known)
-    return Timing(timed, *(percentile(known, percent, COARSE) for percent in (50, 95, 99)))
+    return Timing(timed, *percentiles(known, (50, 95, 99), COARSE))
 
 
 def timings(rows: Iterable[tuple[Any, ...]]) -> dict[Hashable, Timing]:

@@ -8,7 +8,7 @@ slot 0. Slots can be added up and taken back. A percentile is told as the geomet
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 COARSE = 16
 """Slots of an octave in all that is kept."""
@@ -39,10 +39,19 @@ def error_of(per_octave: int) -> float:
 
 def percentile(slots: Iterable[tuple[int, int]], percent: int, per_octave: int) -> float | None:
     """Return a percentile in milliseconds, by nearest rank, of slots and how many lie in each; ``None`` of nothing."""
+    return percentiles(slots, (percent,), per_octave)[0]
+
+
+def percentiles(slots: Iterable[tuple[int, int]], percents: Sequence[int], per_octave: int) -> list[float | None]:
+    """Return several, of which each is greater than the one before it."""
     counted = sorted((number, count) for number, count in slots if count > 0)
-    rank = -(-sum(count for _, count in counted) * percent // 100)
-    for number, count in counted:
-        rank -= count
-        if rank <= 0:
-            return middle(number, per_octave)
-    return None
+    total = sum(count for _, count in counted)
+    found: list[float | None] = []
+    seen, place = 0, -1
+    for percent in percents:
+        rank = -(-total * percent // 100)
+        while counted and seen < rank:
+            place += 1
+            seen += counted[place][1]
+        found.append(middle(counted[place][0], per_octave) if counted else None)
+    return found

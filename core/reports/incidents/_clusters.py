@@ -7,7 +7,7 @@ of a schema that fails a little for two days. What tells most is told, cut to th
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,11 +16,10 @@ from typing import Any, Literal
 
 from core.clock import EPOCH, micros
 from core.reports.incidents._rule import LEAST_LOST, LEAST_OTHERS, is_unusual, telling
-from core.reports.percentiles import timing
 from core.reports.reading import Reading
 from core.reports.sums import SumQuestion, figures_by, slots, sums
 from core.reports.windows import Window
-from core.rollups.slots import COARSE, middle
+from core.rollups.slots import COARSE, middle, percentile
 
 ClusterKind = Literal["lost", "asked again", "slow"]
 LONGEST = timedelta(days=2)
@@ -135,29 +134,35 @@ def _slow(reading: Reading, read: Window, since: int, as_of: datetime) -> _Count
     """Return how many calls of each hour took longer than nineteen of twenty of the whole time."""
     asked = SumQuestion(window=read, by=("cell",), step=_HOUR // timedelta(microseconds=1))
     rows: list[Any] = slots(reading, asked, micros(as_of))
-    limit = timing((slot, count) for _, slot, count in rows).p95
+    whole: Counter[int] = Counter()
+    for _, slot, count in rows:
+        whole[slot] += count
+    limit = percentile(whole.items(), 95, COARSE)
+    slower = {slot for slot in whole if limit and middle(slot, COARSE) > limit}
     found: dict[int, tuple[int, int]] = {}
     for cell, slot, count in rows:
         over, timed = found.get(since + cell, (0, 0))
-        found[since + cell] = (over + (count if limit and middle(slot, COARSE) > limit else 0), timed + count)
+        found[since + cell] = (over + (count if slot in slower else 0), timed + count)
     return found
 
 
 def _of_one(kind: ClusterKind, tenant_id: str, counts: _Counts, looked_at: tuple[int, int]) -> list[_Standing]:
     """Return what stands out of one tenant's hours, or of all together: what tells most, without an overlap."""
     usual, least = _usual(counts), LEAST_LOST if kind == "lost" else LEAST_OTHERS
+    first, end = looked_at
+    happened = [(hour, count) for hour, (count, _) in counts.items() if count and first <= hour < end]
     found: list[_Standing] = []
     for width in _SCALES:
-        sums_of: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-        for hour, (count, of) in counts.items():
-            if looked_at[0] <= hour < looked_at[1]:
-                sums_of[hour // width][0] += count
-                sums_of[hour // width][1] += of
-        found += [
-            _Standing(kind, tenant_id, cell * width, (cell + 1) * width, width, count, usual * of)
-            for cell, (count, of) in sums_of.items()
-            if is_unusual(count, usual * of, least)
-        ]
+        sums_of: Counter[int] = Counter()
+        for hour, count in happened:
+            sums_of[hour // width] += count
+        for cell, count in sums_of.items():
+            if count < least:  # as in most stretches by far
+                continue
+            hours = range(max(first, cell * width), min(end, (cell + 1) * width))
+            of = sum(counts[hour][1] for hour in hours if hour in counts)
+            if is_unusual(count, usual * of, least):
+                found.append(_Standing(kind, tenant_id, cell * width, (cell + 1) * width, width, count, usual * of))
     taken: list[_Standing] = []
     for one in sorted(found, key=lambda one: (-one.weight, one.first)):
         if not any(one.meets(other) for other in taken):
