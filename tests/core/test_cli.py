@@ -134,6 +134,8 @@ def _options(group: click.Group, above: str = "") -> Iterator[tuple[str, set[str
 
 COMMANDS = list(_options(every_command))
 WITHOUT_REASON = {
+    "analytics rebuild": "a copy is made anew, and no figure changes",
+    "analytics stop": "the settings decide it",
     "bench fill": "it makes a database to measure, which nobody decides by",
     "change": "its words are the reason",
     "demo": "the demo world is nobody's decision",
@@ -146,7 +148,7 @@ WITHOUT_REASON = {
 }
 """Commands that take no reason though their names do not say that they show or check something, and why."""
 SHOWING = {"list", "show", "find", "check", "diff", "versions", "repricings", "unpriced", "forecast", "statement"}
-SHOWING |= {"checks", "export", "verify", "doctor", "erasures", "panels"}
+SHOWING |= {"checks", "export", "verify", "doctor", "erasures", "panels", "status", "compare"}
 CHANGING = [path for path, _ in COMMANDS if path.split()[-1] not in SHOWING and path not in WITHOUT_REASON]
 
 
