@@ -1,17 +1,18 @@
 """The journal: what happened, and the only place that writes it.
 
 Generations, the policies they ran under, their attempts, field errors, payloads, what guardrails found and the ledger's
-entries are appended as calls end, by ``core/record``, and stay as they are, but for six things:
+entries are appended as calls end, by ``core/record``, and stay as they are, but for seven things:
 
 - ``retract``: what recovery wrote of a generation that lives on is taken back before it is written as it was;
 - ``reprice``: an operator's re-pricing moves costs, and appends entries that say by how much;
 - ``forget_payloads``: prompts and answers go when their time is over, which ``cut_payloads`` makes sooner;
 - ``reseal``: prompts and answers are sealed by a newer key;
 - ``erase``: of a user whose data is erased no word stays, and what is written late is not taken;
+- ``age_out``: calls go whose tenant keeps them no longer, and their figures stay;
 - ``removals``: the demo world goes as a whole.
 
-Whatever is appended or corrected here is told to the rollups in the same transaction, as what came and what went. A
-test reads the source and finds no other writer.
+Whatever is appended or corrected here is told to the rollups in the same transaction, as what came and what went; that
+a call ages out corrects nothing, so they are told nothing. A test reads the source and finds no other writer.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Delete, Select, delete, func, update
+from sqlalchemy import Delete, Select, String, bindparam, delete, func, text, update
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from core.clock import micros
-from core.rollups import Deltas
+from core.rollups import Deltas, keeping
 from core.sealed_texts import sealed_payload
 from core.statements import Cursor
 from core.store import AT_ONCE, Store
@@ -326,6 +327,16 @@ def erase(session: Session, ids: Sequence[str], *, forgets_user: bool) -> Mappin
     if forgets_user:
         connection.execute(update(GenerationRow).where(is_mine).values(user_hash=None))
     return {"calls": calls, "payloads": payloads, "sentences": attempts + field_errors}
+
+
+def age_out(store: Store, session: Session, ids: Sequence[str]) -> None:
+    """Delete some calls with all that is recorded of each, but for the ledger; what no rollup holds of them is kept."""
+    connection, which = session.connection(), {"ids": list(ids)}
+    for sql in keeping(is_sqlite=store.is_sqlite):
+        connection.execute(text(sql).bindparams(bindparam("ids", type_=String, expanding=True)), which)
+    for table in (Payload, FieldError, FindingRow, AttemptRow):
+        connection.execute(delete(table).where(col(table.generation_id).in_(ids)))
+    connection.execute(delete(GenerationRow).where(col(GenerationRow.id).in_(ids)))
 
 
 def snapshots(tenants: Sequence[str]) -> Select[str]:

@@ -1,4 +1,7 @@
-"""Of which calls prompts and answers are kept, and for how long: what a tenant says, and a route may narrow."""
+"""Of which calls prompts and answers are kept, and for how long: what a tenant says, and a route may narrow.
+
+And how long the calls themselves are, of which figures stay.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from datetime import timedelta
 from core.errors import Invalid
 
 LONGEST_DAYS = 3650
+LEAST_CALL_DAYS = 62
+"""A budget is tried on the calls of its last 30 days and of the month in which those began; what else asks for calls
+themselves, as an account that begins late, a re-pricing of last month or a request that is repeated, goes back less."""
 _DRAWN_DIGITS = 8
 """So many of the last digits of a generation's id are random: more than enough for a hundredth."""
 
@@ -50,3 +56,15 @@ def payload_percent(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100:
         return value
     raise Invalid("Prompts and answers are kept of 0 to 100 % of the valid calls; with 0 of failures alone.")
+
+
+def call_days(value: object) -> int | None:
+    """Return for how many days calls are kept, ``None`` for ever, or raise Invalid."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and LEAST_CALL_DAYS <= value <= LONGEST_DAYS:
+        return value
+    raise Invalid(
+        f"Calls are kept for {LEAST_CALL_DAYS} to {LONGEST_DAYS} days, or for ever: budgets, prices and repeated "
+        f"requests look back at calls for up to {LEAST_CALL_DAYS}. Prompts and answers may go sooner."
+    )

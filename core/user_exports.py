@@ -135,6 +135,7 @@ class UserExports:
             "erasures": [{"certificate": one.certificate_id, "at": one.at} for one in erasures],
             "keeps": {
                 "prompts_and_answers_days": tenant.payload_retention_days,
+                "calls_days": tenant.call_days,
                 "of_valid_calls_percent": tenant.payload_percent,
                 "note": "A route may keep fewer; each call says until when its own are kept. Figures stay.",
             },

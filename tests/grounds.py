@@ -19,9 +19,11 @@ from core.reports import ChangeFilter
 from core.repricing import RepricingScope
 from core.runtime import Runtime
 from core.store import Store
-from core.tables import Claim, Outcome, Row, Tenant
+from core.tables import AgedOut, Claim, Outcome, Row, Tenant
 from tests import builders
 from tests.conftest import START
+
+AGED_UNTIL = START - timedelta(days=300)
 
 DAY = timedelta(days=1)
 RATES = {"input_usd_per_mtok": "1", "output_usd_per_mtok": "2"}
@@ -91,6 +93,7 @@ def ground(on: Runtime, name: str, *, ago: timedelta) -> Ground:
     calls.append(builders.generation(START - 3 * DAY, tenant.id, cost_nano_usd=100_000))
     builders.save(on.store, calls, [builders.attempt(call, id=f"{call.id}-1", cost_nano_usd=100_000) for call in calls])
     builders.save(on.store, [builders.finding(call) for call in calls])
+    builders.save(on.store, AgedOut(tenant_id=tenant.id, raw_from=AGED_UNTIL, below_id="0", at=START))
     history(on.store, tenant, ago)
     on.flags.set(who, "route:gone", tenant, False)
     on.flags.set(who, Flag.STREAMING, tenant, False)

@@ -70,6 +70,8 @@ WITHOUT: Mapping[str, str] = {
     "analytics.look": "a part of a look at the database, which is limited by who asks",
     "analytics.close": "the end of a process",
     "rollups.mend": "a chore: it puts right what somebody asked for",
+    "rollups.prove": "the same, before calls go that are older than they are kept",
+    "rollups.stands": "what the last proof of a day came to, asked by that chore",
     "erasures.follow_up": "another: it carries out what was decided",
     "erasures.follow_up_all": "the same",
     "limits.admitted": "the corridor's third room; the quotas are the caller's own, from the policy",

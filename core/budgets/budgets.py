@@ -15,7 +15,7 @@ from core import audit
 from core.audit import Because
 from core.budgets.accounts import Accounts
 from core.budgets.balances import BudgetPeriod, balances
-from core.budgets.checks import checked_scope, require_anothers, require_purse
+from core.budgets.checks import checked_scope, require_anothers, require_calls, require_purse
 from core.budgets.drafts import BudgetDraft, WantedBudget, drafted
 from core.budgets.freezes import Freezes
 from core.budgets.openings import BooksMoved, OpeningBalance
@@ -123,6 +123,8 @@ class Budgets(Raises):
             if wanted.scope is Scope.KEY:
                 require_purse(session, tenant, wanted.scope_name)
             draft = drafted(session, now, tenant, wanted, expected_version)
+            if draft.governs_anew:
+                require_calls(session, draft.budget)
         opening = self._opening(draft, tenant)
         with self._store.writing() as session:
             changed = drafted(session, now, tenant, wanted, expected_version, is_kept=True)

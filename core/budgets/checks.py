@@ -14,12 +14,12 @@ from sqlmodel import Session
 
 from core.budgets.periods import Period, Span
 from core.budgets.terms import Scope, dollars
-from core.clock import EARLIEST, LATEST
+from core.clock import EARLIEST, LATEST, minute
 from core.errors import Forbidden, Invalid, NotFound
 from core.pricing import NANO
 from core.principals import Principal
 from core.servers import RECIPES, is_provider
-from core.tables import ApiKey, Budget, Tenant
+from core.tables import AgedOut, ApiKey, Budget, Tenant
 
 MOST_NANO_USD = 1_000_000_000 * NANO
 """A billion dollars: more is a typing error, and stays within 64 bits."""
@@ -112,3 +112,18 @@ def checked_thresholds(percents: Sequence[int]) -> list[int]:
     if not 1 <= len(ascending) <= 5 or not all(1 <= percent <= 99 for percent in ascending):
         raise Invalid("A budget has one to five thresholds, whole percentages between 1 and 99.")
     return ascending
+
+
+def require_calls(session: Session, budget: Budget) -> None:
+    """Go on only where the calls are kept that a budget over a fixed span begins with: its account is summed from them.
+
+    Raises:
+        Invalid: they have aged out.
+
+    """
+    aged = session.get(AgedOut, budget.tenant_id) if budget.starts_at is not None else None
+    if aged is not None and budget.starts_at is not None and budget.starts_at < aged.raw_from:
+        raise Invalid(
+            f"Calls that began before {minute(aged.raw_from)} are not kept any more, so nobody knows what they took of "
+            "this budget. Let it begin then, or later."
+        )

@@ -37,12 +37,17 @@ _GENERATIONS = """((g.id > :after AND g.id <= :until)
 OR (g.id <= :since AND g.id IN (SELECT e.generation_id FROM ledger_entry e WHERE e.id > :after AND e.id <= :until)))"""
 
 # What was charged for an attempt, in each account that was charged for it, is what the attempt cost. Each is looked at
-# where its last entry lies, however many stretches it has entries in.
+# where its last entry lies, however many stretches it has entries in. Of a call that has aged out there is nothing left
+# to hold its charges against: they stay as they were proven.
 _CHARGED = f"""SELECT COALESCE(SUM(ABS(e.total - COALESCE(a.cost_nano_usd, 0))), 0)
 FROM (
-    SELECT attempt_id, account_id, SUM(nano_usd) AS total FROM ledger_entry
+    SELECT attempt_id, account_id, SUM(nano_usd) AS total, MAX(generation_id) AS generation_id FROM ledger_entry
     WHERE attempt_id IN (SELECT attempt_id {_ENTRIES}) GROUP BY attempt_id, account_id HAVING MAX(id) <= :until
-) e LEFT JOIN attempt a ON a.id = e.attempt_id"""  # noqa: S608 written here
+) e LEFT JOIN attempt a ON a.id = e.attempt_id
+WHERE a.id IS NOT NULL OR NOT EXISTS (
+    SELECT 1 FROM account c JOIN aged_out o ON o.tenant_id = c.tenant_id
+    WHERE c.id = e.account_id AND e.generation_id < o.below_id
+)"""  # noqa: S608 written here
 # Each attempt was charged to as many accounts as it says.
 _MISSING = f"""SELECT
     COALESCE(SUM(ABS(a.charges - a.accounts) * COALESCE(a.cost_nano_usd, 0)), 0), COUNT(*),

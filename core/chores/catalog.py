@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from core.ageing import Ageing
 from core.analytics import Analytics
 from core.audit import ChainBroken, Trail
 from core.budgets import Budgets
@@ -169,6 +170,14 @@ def catalog(
             does="Cuts the time of prompts and answers whose tenant or route keeps them for less long than before.",
             otherwise="Prompts and answers that were kept before stay stored as long as was said then; none is shown.",
             run=Retention(store, clock, journal).cut,
+        ),
+        Chore(
+            name="calls kept",
+            every=timedelta(minutes=1),
+            one_process=True,
+            does="Deletes calls that are older than their tenants keep them, once their figures are proven.",
+            otherwise="Calls past their tenants' days are still stored and shown; the page Store says how many.",
+            run=Ageing(store, clock, rollups).run,
         ),
         Chore(
             name="erasures",

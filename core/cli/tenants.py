@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from core.cli._operator import OPERATOR
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
+    from core.tables import Tenant
 
 
 @proctor.group("tenant")
@@ -43,6 +45,17 @@ _RULES = ("without_budget", "without_price", "vendor_storage")
 """Written out, since whoever asks for help waits for no database: a test holds them to what a tenant has."""
 
 
+_EVER = "ever"
+
+
+def _days(_context: click.Context, _option: click.Parameter, value: str | None) -> int | str | None:
+    if value is None or value == _EVER:
+        return value
+    if not value.isdecimal():
+        raise click.BadParameter(f"{value!r} is no number of days; say how many, or '{_EVER}'.")
+    return int(value)
+
+
 @command(tenant_group, "edit")
 @click.argument("tenant")
 @click.option("--name", help="Its new name.")
@@ -54,6 +67,13 @@ _RULES = ("without_budget", "without_price", "vendor_storage")
     type=int,
     help="Of so many of a hundred valid calls prompts and answers are kept, of failures always; 0: of failures alone.",
 )
+@click.option(
+    "--call-days",
+    metavar="DAYS|ever",
+    callback=_days,
+    help="How long calls are kept, 62 days at least; figures stay. Fewer days delete what is older, for good.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask, though calls will be deleted.")
 @click.option("--without-budget", type=_WITHOUT, help="Calls that no budget covers; 'default': WITHOUT_BUDGET.")
 @click.option(
     "--without-price",
@@ -67,20 +87,32 @@ _RULES = ("without_budget", "without_price", "vendor_storage")
     "himself; 'default': VENDOR_STORAGE.",
 )
 @reasoned
-def edit_tenant(runtime: Runtime, tenant: str, *, reason: str, **given: str | int | None) -> Output:
+def edit_tenant(runtime: Runtime, tenant: str, *, yes: bool, reason: str, **given: str | int | None) -> Output:
     """Change a tenant; what is not named stays as it is. Its limits: 'limit set'."""
     fields = {"retention_days": "payload_retention_days"}
     changes: dict[str, Any] = {
-        fields.get(name, name): None if value == _DEFAULT and name in _RULES else value
+        fields.get(name, name): None if (value == _DEFAULT and name in _RULES) or value == _EVER else value
         for name, value in given.items()
         if value is not None
     }
     if not changes:
         raise click.UsageError("Name what to change: 'proctor tenant edit --help' says what there is.")
     before = runtime.tenants.find(OPERATOR, tenant)
+    if changes.get("call_days") is not None and not yes:
+        _ask(runtime, before, changes["call_days"])
     after = runtime.tenants.edit(OPERATOR, before.id, before.version, reason=reason, **changes)
     changed = ", ".join(field for field in changes if getattr(before, field) != getattr(after, field))
     return Output(after.model_dump(), f"Tenant {after.name}: {changed or 'nothing'} changed.")
+
+
+def _ask(runtime: Runtime, tenant: Tenant, days: int) -> None:
+    """Say what goes if calls are kept for so many days, and go on if somebody confirms that."""
+    found = runtime.reports.keeping(OPERATOR, tenant.id, days).tenants[0]
+    if not found.due or (tenant.call_days is not None and days >= tenant.call_days):
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{found.sentence} Confirm with --yes.")
+    click.confirm(f"{found.sentence} Go on?", abort=True, err=True)
 
 
 @command(tenant_group, "list")

@@ -22,7 +22,7 @@ import orjson
 
 from core.budgets import ReservationHandle, ReservationRecovered, Thresholds
 from core.budgets.reservations import Reservations
-from core.clock import Clock
+from core.clock import Clock, micros
 from core.errors import Unavailable
 from core.journal import LOST, CallOwner, JournalWriter
 from core.record._files import add, opened, orphan, read_again, whole_lines
@@ -40,6 +40,8 @@ _MOST_BYTES = 64_000_000
 _AGAIN_SECONDS = 1.0
 """A file that could not be written is not tried again before, however many come."""
 _PREFIX = "backlog-"
+_TOO_LATE = """SELECT 1 FROM aged_out o WHERE o.tenant_id = :tenant_id AND o.raw_from > :at
+AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.generation_id = :id)"""
 _REFUSED = "refused.jsonl"
 """Where records go that the database answers and does not take, such as what is no record: nobody loops."""
 
@@ -88,6 +90,7 @@ class Backlog:
         self._attempts = store.prepare(
             "SELECT id FROM attempt WHERE generation_id = :id AND (error_code IS NULL OR error_code <> :lost)"
         )
+        self._too_late = store.prepare(_TOO_LATE)
         self._held = store.prepare("SELECT holds FROM reservation WHERE generation_id = :id")
         metrics.backlog.set_function(self.__len__)
 
@@ -287,6 +290,9 @@ class Backlog:
             found = cursor.send(self._recorded, {"id": handle.generation_id})()
             if found is not None and found[0] != LOST:
                 return  # the transaction that seemed to fail had been kept
+            whose = {"id": handle.generation_id, "tenant_id": handle.tenant_id, "at": micros(handle.at)}
+            if found is None and handle.is_reserved and cursor.send(self._too_late, whose)():
+                return  # recovery had settled it, and what it wrote has aged out; its figures stay
             if record["policy"] is not None:
                 name, text, tenant_id = record["policy"]
                 self._journal.policy(cursor, name, tenant_id, text)

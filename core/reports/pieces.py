@@ -49,17 +49,25 @@ class Cuts:
 
 
 def pieces(
-    since: int, until: int, widths: Sequence[int], *, built_from: int, now: int, cuts: Cuts | None = None
+    since: int,
+    until: int,
+    widths: Sequence[int],
+    *,
+    built_from: int,
+    now: int,
+    cuts: Cuts | None = None,
+    raw_from: int = 0,
 ) -> list[Section]:
     """Return what adds up to the window from *since* to *until*.
 
     *widths* are the rollups that there are, in minutes; those of before *built_from* are not there yet. With *cuts*
-    it is cut there. A window that ends *now* is read from rollups to their end:
-    nothing is there that began later, or little, and that is taken off.
+    it is cut there. Of before *raw_from* nothing is read from calls while any width serves. A window that ends *now* is
+    read from rollups to their end: nothing is there that began later, or little, and that is taken off.
     """
     usable = sorted((one for one in widths if cuts is None or cuts.are_cuts_of(one)), reverse=True)
     if not usable:
         return [Section(CALLS, since, until)] if since < until else []
+    since, until = reaching_out(since, until, raw_from, usable[-1] * MINUTE)
     begins = min(until, max(since, _up(built_from, _QUARTER)))
     found = [Section(CALLS, since, begins)] if since < begins else []
     if begins >= until:
@@ -67,6 +75,14 @@ def pieces(
     ends = _up(until, usable[-1] * MINUTE) if until >= now else until
     found += _cut(begins, ends, usable)
     return [*found, Section(CALLS, until, ends, sign=-1)] if until < ends else found
+
+
+def reaching_out(since: int, until: int, raw_from: int, width: int = _QUARTER) -> tuple[int, int]:
+    """Return a window whose ends of before *raw_from* are cuts of *width*: those of its ends inwards are not known."""
+    return (
+        since // width * width if since < raw_from else since,
+        _up(until, width) if until < raw_from else until,
+    )
 
 
 def _cut(since: int, until: int, widths: Sequence[int]) -> list[Section]:

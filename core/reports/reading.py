@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Select, func, select
 from sqlmodel import Session
 
 from core.budgets.balances import BudgetPeriod, balances
+from core.clock import from_micros, micros
 from core.database_faults import DatabaseFault
 from core.errors import NotFound
 from core.own_keys import OwnKeys
@@ -64,13 +66,6 @@ class Reading:
             self._store.prepare(sql.replace("{tenant}", condition)), {**bound, **own}
         ).all()
 
-    def word_of(self, column: str, name: str) -> str:
-        """Return the SQL that reads the text *name* of an object in the JSON *column*; empty where there is none."""
-        found = (
-            f"json_extract({column}, '$.{name}')" if self._store.is_sqlite else f"CAST({column} AS JSON) ->> '{name}'"
-        )
-        return f"COALESCE({found}, '')"
-
     def ask(self, statement: Select[*tuple[Any, ...]], tenant: Any = GenerationRow.tenant_id) -> Sequence[Any]:
         """Return the rows that *statement* gives, limited by the column *tenant*; values as the tables' types read."""
         return self.connection.execute(statement.where(visible(self.scope, tenant))).all()
@@ -116,6 +111,28 @@ class Reading:
         """Since when calls are in the rollups, in microseconds since 1970; older ones are read from the calls."""
         found = self.connection.exec_driver_sql("SELECT built_from FROM rollup_state").scalar()
         return int(found or 0)
+
+    @cached_property
+    def _raw_from(self) -> Mapping[str, int]:
+        rows = self.rows(
+            "SELECT o.tenant_id, o.raw_from FROM aged_out o WHERE 1 = 1 {tenant}", {}, tenant="o.tenant_id"
+        )
+        return dict(tuple(row) for row in rows)
+
+    def raw_from(self, tenants: Iterable[str] | None = None) -> int:
+        """Return since when calls are kept of all tenants that may be seen, or of all these; 0 where all are.
+
+        Older ones are there of some tenants alone: nothing that is about all of them may be read from calls.
+        """
+        found = self._raw_from
+        some = found if tenants is None else found.keys() & set(tenants)
+        return max((found[one] for one in some), default=0)
+
+    def unkept(self, since: datetime, tenants: Iterable[str] | None = None) -> Mapping[str, datetime]:
+        """Return of whom calls that began *since* then are not kept any more, and from when on they are."""
+        found, least = self._raw_from, micros(since)
+        some = found if tenants is None else found.keys() & set(tenants)
+        return {one: from_micros(found[one]) for one in some if found[one] > least}
 
     @cached_property
     def tenants(self) -> Mapping[str, TenantFacts]:

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.reports.reading import Reading
-from core.rollups.facts import MOST_LINKS, superseded, superseded_at_the_same
+from core.rollups.facts import MOST_LINKS, superseded
 
 SUPERSEDED = superseded()
-SUPERSEDED_AT_THE_SAME = superseded_at_the_same()
-"""Whether the generation of the attempt ``a`` was asked again for, of the same model."""
 
 _CHAIN = f"""
 WITH RECURSIVE earlier(id, reask_of, links) AS (

@@ -18,10 +18,11 @@ from core.reports.frames import Frame, frame
 from core.reports.measures import CallFigures
 from core.reports.reading import Reading
 from core.reports.spend_over_time import MOST_STACKED, over_time
-from core.reports.spend_queries import TIER_SUMS, VERIFIED, served
+from core.reports.spend_queries import KEPT_TIERS, VERIFIED, tiers
 from core.reports.sums import SumQuestion, dearest, figures_by
 from core.reports.windows import Window
 from core.rollups.facets import DISCARDED, MODEL, SCHEMA
+from core.rollups.tiers import TIER_SUMS
 from core.schemas import version_name, version_of
 
 COLUMNS = (
@@ -162,11 +163,17 @@ def spend(reading: Reading, window: Window, as_of: datetime, routed: Collection[
 
 
 def tier_lines(reading: Reading, window: Window) -> list[Line]:
-    """Return what was bought in each service tier and region, the dearest first; nothing where all was the usual."""
-    rows = reading.rows(
-        served(reading.word_of("a.billing", "tier"), reading.word_of("a.billing", "geo")), bounds(window)
-    )
-    found = {(tier, geo): CallFigures(**dict(zip(TIER_SUMS, sums, strict=True))) for tier, geo, *sums in rows}
+    """Return what was bought in each service tier and region, the dearest first; nothing where all was the usual.
+
+    Of calls that are still there, and of those that have aged out.
+    """
+    rows = [
+        *reading.rows(tiers(is_sqlite=reading.is_sqlite), bounds(window)),
+        *reading.rows(KEPT_TIERS, bounds(window), tenant="q.tenant_id"),
+    ]
+    found: defaultdict[tuple[str, str], CallFigures] = defaultdict(CallFigures)
+    for tier, geo, *sums in rows:
+        found[tier, geo].count_in(CallFigures(**dict(zip(TIER_SUMS, sums, strict=True))))
     if found.keys() <= {("", "")}:
         return []
     return _sorted(Line(key=_served(*names), names=names, figures=figures) for names, figures in found.items())

@@ -6,76 +6,28 @@ from __future__ import annotations
 
 from core.budgets import Scope
 from core.reports.queries import KNOWN
-from core.reports.reask_chains import SUPERSEDED_AT_THE_SAME
-from core.rollups.facts import listed
-from core.tables import SUCCESSFUL, VALID, Outcome
+from core.rollups.tiers import TIER_SUMS, charged, outside, served
 
-_USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCESSFUL)})"
-_VALID = f"a.outcome IN ({listed(VALID)}) AND g.outcome IN ({listed(VALID)})"
 _UNPRICED = "a.cost_nano_usd IS NULL AND a.input_tokens IS NOT NULL"
 _WINDOW = "g.started_at >= :starts_at AND g.started_at < :ends_at {tenant}"
-
-TIER_SUMS = (
-    "calls", "attempts", "discarded_attempts", "valid", "priced_valid", "spent", "priced_spent", "discarded",
-    "unpriced_attempts", "unpriced_calls", "estimated_attempts", "estimated_calls", "estimated_spent", "cache_saved",
-    "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "known_calls",
-)  # fmt: skip
-"""The sums that stand behind tier and region."""
-_SERVED = f"""
-SELECT {{tier}} AS tier, {{geo}} AS geo,
-    COUNT(DISTINCT CASE WHEN {SUPERSEDED_AT_THE_SAME} THEN NULL ELSE a.generation_id END) AS calls,
-    COUNT(*) AS attempts,
-    SUM(CASE WHEN {_USEFUL} THEN 0 ELSE 1 END) AS discarded_attempts,
-    SUM(CASE WHEN {_VALID} THEN 1 ELSE 0 END) AS valid,
-    SUM(CASE WHEN a.cost_nano_usd IS NOT NULL AND {_VALID} THEN 1 ELSE 0 END) AS priced_valid,
-    CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent,
-    CAST(COALESCE(SUM(CASE WHEN g.outcome <> '{Outcome.UNCHECKED.value}' THEN a.cost_nano_usd END), 0) AS BIGINT)
-        AS priced_spent,
-    CAST(COALESCE(SUM(CASE WHEN {_USEFUL} THEN 0 ELSE a.cost_nano_usd END), 0) AS BIGINT) AS discarded,
-    SUM(CASE WHEN {_UNPRICED} THEN 1 ELSE 0 END) AS unpriced_attempts,
-    COUNT(DISTINCT CASE WHEN {_UNPRICED} THEN a.generation_id END) AS unpriced_calls,
-    SUM(CASE WHEN a.estimated THEN 1 ELSE 0 END) AS estimated_attempts,
-    COUNT(DISTINCT CASE WHEN a.estimated THEN a.generation_id END) AS estimated_calls,
-    CAST(COALESCE(SUM(CASE WHEN a.estimated THEN a.cost_nano_usd END), 0) AS BIGINT) AS estimated_spent,
-    CAST(SUM(a.cache_saved_nano_usd) AS BIGINT) AS cache_saved,
-    CAST(COALESCE(SUM(a.input_tokens), 0) AS BIGINT) AS input_tokens,
-    CAST(COALESCE(SUM(a.cached_tokens), 0) AS BIGINT) AS cached_tokens,
-    CAST(COALESCE(SUM(a.cache_write_tokens), 0) AS BIGINT) AS cache_write_tokens,
-    CAST(COALESCE(SUM(a.output_tokens), 0) AS BIGINT) AS output_tokens,
-    CAST(COALESCE(SUM(a.reasoning_tokens), 0) AS BIGINT) AS reasoning_tokens,
-    SUM(CASE WHEN {_UNPRICED} THEN 0 ELSE 1 END) AS known_calls
-FROM generation g JOIN attempt a ON a.generation_id = g.id
-WHERE {_WINDOW}
-GROUP BY 1, 2
+_KEPT = "q.at >= :starts_at / 900000000 * 900000000 AND q.at < :ends_at {tenant}"
+"""Of calls that are gone what is kept by quarters of an hour: that in which a window begins, as a whole."""
+KEPT_TIERS = f"""
+SELECT q.tier, q.geo, {", ".join(f"CAST(SUM(q.{name}) AS BIGINT) AS {name}" for name in TIER_SUMS)}
+FROM aged_quarter q WHERE {_KEPT} GROUP BY 1, 2 HAVING SUM(q.attempts) > 0
+"""
+LEDGER = charged(_WINDOW)
+OUTSIDE = outside(_WINDOW)
+KEPT_LEDGER = f"""
+SELECT CAST(COALESCE(SUM(q.charged), 0) AS BIGINT) AS charged, CAST(COALESCE(SUM(q.outside), 0) AS BIGINT) AS outside
+FROM aged_quarter q WHERE {_KEPT}
 """
 
 
-def served(tier: str, geo: str) -> str:
-    """Return the question for sums of attempts by service tier and region, which these read."""
-    return _SERVED.replace("{tier}", tier).replace("{geo}", geo)
+def tiers(*, is_sqlite: bool) -> str:
+    """Return the question for sums of attempts by service tier and region."""
+    return served(_WINDOW, is_sqlite=is_sqlite)
 
-
-# Entries of the tenant-wide account that the attempts of these calls made, whatever their kind, corrections included.
-LEDGER = f"""
-SELECT CAST(COALESCE(SUM(l.nano_usd), 0) AS BIGINT) AS charged, COUNT(*) AS entries
-FROM generation g
-JOIN ledger_entry l ON l.generation_id = g.id
-JOIN account c ON c.id = l.account_id
-JOIN budget b ON b.id = c.budget_id AND b.scope = 'tenant'
-WHERE {_WINDOW}
-"""
-
-# What no tenant-wide account was charged for, because there was none at the time.
-OUTSIDE = f"""
-SELECT CAST(COALESCE(SUM(a.cost_nano_usd), 0) AS BIGINT) AS spent
-FROM generation g JOIN attempt a ON a.generation_id = g.id
-WHERE {_WINDOW} AND a.cost_nano_usd IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM ledger_entry l
-    JOIN account c ON c.id = l.account_id
-    JOIN budget b ON b.id = c.budget_id AND b.scope = 'tenant'
-    WHERE l.attempt_id = a.id
-)
-"""
 
 _QUARTERS = f"""
 SELECT g.tenant_id, g.started_at / 900000000 AS quarter,

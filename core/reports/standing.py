@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from core.analytics import Analytics
 from core.clock import Clock
 from core.principals import Permission, Principal
+from core.reports.keeping import CallsKept, keeping, unkept
 from core.reports.looks import Looks, ReplicaState
 from core.reports.proven import RollupsProven, proven
 from core.reports.reading import Reading
 from core.reports.spend import Verified, verified
 from core.reports.store_size import StoreSize, store_size
+from core.reports.windows import Window
 from core.settings import Settings
 from core.store import Store
 
@@ -52,6 +54,16 @@ class StandingReports:
         principal.require_over(Permission.GENERATIONS_READ, None)
         with self._reading(principal) as now:
             return store_size(now, self._clock.now())
+
+    def keeping(self, principal: Principal, tenant_id: str | None = None, days: int | None = None) -> CallsKept:
+        """Return of whom calls are not kept for ever, and what is to go; of one tenant, were it for so many *days*."""
+        with self._reading(principal, tenant_id) as now:
+            return keeping(now, self._clock.now(), days)
+
+    def unkept(self, principal: Principal, window: Window, tenant_id: str | None = None) -> str:
+        """Return of whom single calls of *window* have aged out, as a sentence; empty if all are there."""
+        with self._reading(principal, tenant_id) as now:
+            return unkept(now, window.starts_at, window.ends_at)
 
     @contextmanager
     def _reading(

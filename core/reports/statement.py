@@ -19,7 +19,7 @@ from core.reports.frames import Frame, frame
 from core.reports.measures import CallFigures
 from core.reports.reading import Reading
 from core.reports.spend import COLUMNS, Line, bounds, spend, tier_lines
-from core.reports.spend_queries import LEDGER, OUTSIDE
+from core.reports.spend_queries import KEPT_LEDGER, LEDGER, OUTSIDE
 from core.reports.windows import Window
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
@@ -47,6 +47,8 @@ class Statement:
     """What the ledger of the tenant-wide budget holds for the month's calls."""
     outside_nano_usd: int
     """What attempts cost that were made while there was no such budget."""
+    calls_from: datetime | None
+    """From when on the calls themselves are kept, where that is later than the month begins: the figures are whole."""
 
     @property
     def is_open(self) -> bool:
@@ -107,7 +109,8 @@ def statement(
     window = Window.of(starts_at, ends_at, tenant.timezone)
     found = spend(reading, window, as_of, routed)
     charged = reading.rows(LEDGER, bounds(window))[0].charged
-    outside = reading.rows(OUTSIDE, bounds(window))[0].spent
+    outside = reading.rows(OUTSIDE, bounds(window))[0].outside
+    aged = reading.rows(KEPT_LEDGER, bounds(window), tenant="q.tenant_id")[0]
     return Statement(
         tenant_id=tenant_id,
         tenant=tenant.name,
@@ -120,8 +123,9 @@ def statement(
         models=found.models,
         schemas=found.schemas,
         tiers=tier_lines(reading, window),
-        charged_nano_usd=charged,
-        outside_nano_usd=outside,
+        charged_nano_usd=charged + aged.charged,
+        outside_nano_usd=outside + aged.outside,
+        calls_from=reading.unkept(starts_at).get(tenant_id),
     )
 
 

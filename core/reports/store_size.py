@@ -21,7 +21,10 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         *("ledger_entry", "account", "opening", "stretch", "proven_balance", "verification", "reservation"),
         *("repricing", "repriced_attempt"),
     ),
-    "sums": ("rollup", "rollup_slot", "rollup_delta", "rollup_state", "rollup_proof", "analytics_outbox"),
+    "sums": (
+        *("rollup", "rollup_slot", "rollup_delta", "rollup_state", "rollup_proof", "analytics_outbox"),
+        *("aged_quarter", "aged_out"),
+    ),
 }
 """Which tables a family has; all others are decisions."""
 DECISIONS = "decisions"

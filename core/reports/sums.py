@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from core.analytics import FactLook
-from core.clock import micros
+from core.clock import from_micros, micros, minute
+from core.errors import Invalid
+from core.payload_terms import LEAST_CALL_DAYS
 from core.reports.cells import step_of
 from core.reports.fact_sums import DIVIDED, fact_rows, merged, ranked
 from core.reports.measures import CallFigures
@@ -30,6 +32,7 @@ from core.rollups.sums import NAMES
 By = Literal["cell", "tenant_id", "value", "detail"]
 Kind = Literal["duration", "ttft"]
 _MICRO = timedelta(microseconds=1)
+_ALWAYS_KEPT = timedelta(days=LEAST_CALL_DAYS) // _MICRO
 # Each tenant of whom there are calls, by a look per tenant instead of one at each row.
 _TENANTS = """seen(id) AS (
     SELECT MIN(r.tenant_id) FROM rollup r WHERE r.facet = 'all' AND r.minutes = 1440 AND r.tenant_id > ''
@@ -76,6 +79,24 @@ class SumQuestion:
     """Which sums."""
     facts: FactLook | None = None
     """Where what no rollup holds is read from, instead of the calls."""
+
+
+def all_kept_from(reading: Reading, window: Window, tenants: Sequence[str] | None, now: int) -> int:
+    """Return since when calls are there of all who are asked about; 0 where that is since before *window*.
+
+    Who asks about lately needs no look at that.
+    """
+    since = micros(window.starts_at)
+    raw_from = 0 if since >= now - _ALWAYS_KEPT else reading.raw_from(tenants)
+    return raw_from if since < raw_from else 0
+
+
+def unkept_figures(raw_from: datetime) -> str:
+    """Return why a question about calls that are gone has no answer, and what to ask instead."""
+    return (
+        f"Calls that began before {minute(raw_from)} are not kept any more: their figures are known by quarters of an "
+        "hour, for one thing at a time. Choose a later time, or ask for less at once."
+    )
 
 
 def sums(reading: Reading, question: SumQuestion, now: int) -> list[tuple[Any, ...]]:
@@ -165,6 +186,7 @@ class _Statement:
         built_from, others = self._reading.rolled_from, self._asked.facts
         if others is not None and not any(cuts is None or cuts.are_cuts_of(one) for one in widths):
             widths, built_from = (FACTS,), others.built_from
+        raw_from = all_kept_from(self._reading, window, self._asked.tenants, self._now)
         found: list[tuple[str, list[Section]]] = []
         for number, (starts_at, ends_at) in enumerate(self._asked.spans or [(window.starts_at, window.ends_at)]):
             require_built(self._reading, micros(starts_at), min(micros(ends_at), built_from), self._now)
@@ -175,7 +197,10 @@ class _Statement:
                 built_from=built_from,
                 now=self._now,
                 cuts=cuts,
+                raw_from=raw_from,
             )
+            if any(one.minutes in {CALLS, FACTS} and one.since < raw_from for one in made):
+                raise Invalid(unkept_figures(from_micros(raw_from)))
             is_told = "cell" in self._asked.by and bool(self._asked.spans)
             found.append((str(number) if is_told else self._cell, made))
         return found

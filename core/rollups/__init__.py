@@ -4,7 +4,8 @@ Whoever writes or corrects a call appends what came and what went (``deltas``), 
 (``facts``); a chore folds that into sums by facet, tenant and stretch of time (``folding``); whoever reads adds both
 up, so that rollups and calls agree at every moment. Of calls from before there were rollups they are built in the
 background (``building``); what they hold is proven against the calls themselves (``proof``, ``proofs``), and put right
-where it differs (``mending``). What an analytics store is sent of them waits in an ``outbox``.
+where it differs (``mending``). What an analytics store is sent of them waits in an ``outbox``. Calls that age out
+are no correction: nothing is taken back of them, and what no rollup holds is kept as they go (``remains``).
 """
 
 from core.rollups.building import Building as Building
@@ -15,3 +16,4 @@ from core.rollups.proof import Mismatch as Mismatch
 from core.rollups.proof import mismatches as mismatches
 from core.rollups.proofs import RollupFinding as RollupFinding
 from core.rollups.proofs import RollupProofs as RollupProofs
+from core.rollups.remains import keeping as keeping

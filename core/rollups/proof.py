@@ -1,4 +1,8 @@
-"""Proving rollups: what they and the deltas say of some days, held against the calls of those days."""
+"""Proving rollups: what they and the deltas say of some days, held against the calls of those days.
+
+Of a tenant whose calls of a day have aged out nothing is left to hold its own sums against. They are taken for what
+they were when the calls went, and the sums of all tenants together are held against them and the others' calls.
+"""
 
 # ruff: noqa: S608 written here: no value ever stands in the text
 
@@ -40,9 +44,12 @@ class Mismatch:
 
 _ALL = ", ".join(("n", *NAMES))
 _ROWS = ", ".join((*HEADS, *NAMES))
+_AGED = "(SELECT o.tenant_id FROM aged_out o WHERE o.raw_from > :since)"
+"""The tenants whose calls of the day are gone, or going."""
+_FACTS = facts(f"g.started_at >= :since AND g.started_at < :until AND g.tenant_id NOT IN {_AGED}")
 _SOURCE = (
-    f"SELECT {_ROWS}, n FROM rollup_delta WHERE at >= :since AND at < :until "
-    f"UNION ALL SELECT {_ROWS}, -1 AS n FROM ({facts('g.started_at >= :since AND g.started_at < :until')}) AS f"
+    f"SELECT {_ROWS}, n FROM rollup_delta WHERE at >= :since AND at < :until AND tenant_id NOT IN {_AGED} "
+    f"UNION ALL SELECT {_ROWS}, -1 AS n FROM ({_FACTS}) AS f"
 )
 _APART = f"WITH source AS ({_SOURCE}), apart AS"
 
@@ -55,21 +62,29 @@ def _scopes(width: int, selected: str, *, slots: bool = False) -> str:
     )
 
 
+def _rolled(table: str, width: int, kept: str, taken: str) -> str:
+    """Return the rows that are proven, and those that are part of the sums of all: what each adds, and takes off."""
+    day = f"FROM {table} WHERE minutes = {width} AND at >= :since AND at < :until AND tenant_id"
+    return (
+        f"SELECT facet, tenant_id, at, value, detail, {kept} {day} NOT IN {_AGED} "
+        f"UNION ALL SELECT facet, '' AS tenant_id, at, value, detail, {taken} {day} IN {_AGED} "
+        f"AND facet NOT IN ({WITHOUT_ALL})"
+    )
+
+
 def _of_sums(width: int) -> str:
     differs = " OR ".join(f"SUM({name}) <> 0" for name in ("n", *NAMES))
+    taken = ", ".join(f"-{name} AS {name}" for name in ("n", *NAMES))
     return f"""{_APART} ({expanded("source")})
 SELECT facet, tenant_id, at, value, detail, {added(("n", *NAMES))} FROM (
-    SELECT facet, tenant_id, at, value, detail, {_ALL} FROM rollup
-    WHERE minutes = {width} AND at >= :since AND at < :until
-    UNION ALL {_scopes(width, _ALL)}
+    {_rolled("rollup", width, _ALL, taken)} UNION ALL {_scopes(width, _ALL)}
 ) AS both_sides GROUP BY 1, 2, 3, 4, 5 HAVING {differs} ORDER BY 3, 1, 2 LIMIT :most"""
 
 
 def _of_slots(width: int) -> str:
     return f"""{_APART} ({expanded_slots("source")})
 SELECT facet, tenant_id, at, value, detail, kind, slot, {added(("n",))} FROM (
-    SELECT facet, tenant_id, at, value, detail, kind, slot, n FROM rollup_slot
-    WHERE minutes = {width} AND at >= :since AND at < :until
+    {_rolled("rollup_slot", width, "kind, slot, n", "kind, slot, -n AS n")}
     UNION ALL {_scopes(width, "kind, slot, n", slots=True)}
 ) AS both_sides GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING SUM(n) <> 0 ORDER BY 3, 1, 2 LIMIT :most"""
 

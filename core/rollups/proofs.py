@@ -23,6 +23,7 @@ _LEFT_AT_ONCE = 20
 """So many days that differed are looked at again each time, or put right."""
 _BUILT = "SELECT built_from FROM rollup_state"
 _NEXT_CALL = "SELECT MIN(started_at) FROM generation WHERE started_at >= :since"
+_AGED = "SELECT COUNT(*), MAX(raw_from) FROM aged_out"
 _NEXT_SUM = "SELECT MIN(at) FROM rollup WHERE facet = 'all' AND minutes = 1440 AND tenant_id = '' AND at >= :since"
 
 
@@ -36,6 +37,10 @@ class RollupFinding:
     """Those whose sums are not what their calls add up to, the oldest first."""
     built_from: datetime
     """Of calls before it there are no sums yet, so there is nothing to prove."""
+    aged_out: int = 0
+    """Of how many tenants calls have aged out."""
+    aged_until: datetime = EPOCH
+    """Up to when at the latest."""
 
     @property
     def ok(self) -> bool:
@@ -47,6 +52,12 @@ class RollupFinding:
         """What was found, as one or two sentences."""
         days = f"{self.days} day{'' if self.days == 1 else 's'}"
         more = "" if self.built_from == EPOCH else " Those of older calls are still being made."
+        if self.aged_out:
+            more += (
+                f" Of {self.aged_out} tenant{'' if self.aged_out == 1 else 's'} calls are gone that began up to "
+                f"{minute(self.aged_until)}, as they are not kept for longer: their sums, and what was charged for "
+                "them, stay as they were proven while the calls were there."
+            )
         if self.ok:
             return f"The sums of calls agree with the calls on each of {days}.{more}"
         first = self.differing[0]
@@ -64,6 +75,7 @@ class RollupProofs:
         self._clock = clock
         self._mending = Mending(store)
         self._built, self._call, self._sum = map(store.prepare, (_BUILT, _NEXT_CALL, _NEXT_SUM))
+        self._aged = store.prepare(_AGED)
 
     def verify(self, principal: Principal, *, whole: bool = True) -> RollupFinding:
         """Prove the sums of every day, one after the other, or with less than the *whole* of two chosen by chance.
@@ -77,10 +89,13 @@ class RollupProofs:
         principal.require_over(Permission.BUDGETS_WRITE, None)
         days = {*self._days(), *self._left()} if whole else self._drawn()
         proven = [self._prove(day, principal.name) for day in sorted(days)]
+        aged_out, aged_until = self._store.read_one(self._aged, {})
         return RollupFinding(
             days=len(proven),
             differing=[one for one in proven if one.differing],
             built_from=from_micros(self._built_from()),
+            aged_out=aged_out,
+            aged_until=from_micros(aged_until or 0),
         )
 
     def rebuild(self, principal: Principal) -> int:
@@ -102,6 +117,16 @@ class RollupProofs:
             self._mending.mend(day)
             self._prove(day)
         return len(days)
+
+    def stands(self, day: datetime) -> bool | None:
+        """Return whether a day that is over was found to be right; ``None`` if nobody has looked since it was."""
+        with self._store.reading() as session:
+            found = session.get(RollupProof, day)
+        return None if found is None or found.at < day + _DAY else not found.differing
+
+    def prove(self, day: datetime) -> bool:
+        """Prove a day and write down what came of it; return whether it is right."""
+        return not self._prove(day).differing
 
     def _prove(self, day: datetime, by: str = "") -> RollupProof:
         with self._store.scanning() as session:

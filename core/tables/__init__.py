@@ -8,6 +8,8 @@ Times are stored as whole microseconds since 1970 UTC and read back as aware dat
 arithmetic and both databases agree. Money is integer nano-dollars; ``None`` means unknown, never zero.
 """
 
+from core.tables._ageing import AgedOut as AgedOut
+from core.tables._ageing import AgedQuarter as AgedQuarter
 from core.tables._analytics import AnalyticsOutbox as AnalyticsOutbox
 from core.tables._analytics import AnalyticsState as AnalyticsState
 from core.tables._books import Opening as Opening

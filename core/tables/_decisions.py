@@ -54,6 +54,8 @@ class Tenant(Row, table=True):
     """Of so many of a hundred valid calls they are kept; of a failure always."""
     payloads_cut_from: datetime | None = utc(default=None)
     """Where what is kept already is to be cut from, by when its call began: retention was shortened."""
+    call_days: int | None = None
+    """How long calls themselves are kept, with all that is recorded of each; ``None`` keeps them for ever."""
     is_demo: bool = Field(default=False, index=True)
     created_at: datetime = utc()
     version: int = 1

@@ -166,8 +166,8 @@ class Tenants(Keys):
     ) -> Tenant:
         """Change name, timezone, a limit, what holds without budget or price, route, retention; return it as it now is.
 
-        A limit of ``None`` is the deployment's default, as is ``None`` for what holds without a budget or a price, and
-        for the route.
+        Fewer *call_days* let calls go within hours, for good; more bring none back. A limit of ``None`` is the
+        deployment's default, as is ``None`` for what holds without a budget or a price, and for the route.
 
         Raises:
             Forbidden: without ``tenants.write``.
@@ -216,6 +216,8 @@ class Tenants(Keys):
             if not different:
                 return tenant
             _require_route(session, different.get("route"))
+            if tenant.is_demo and different.get("call_days") is not None:
+                raise Invalid("Calls of the demo world go with it, all at once: 'proctor demo remove'.")
             for field, value in different.items():
                 setattr(tenant, field, value)
             if tenant.payload_retention_days < before["payload_retention_days"]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.clock import timezones
 from core.errors import Invalid
-from core.payload_terms import payload_days, payload_percent
+from core.payload_terms import call_days, payload_days, payload_percent
 
 LONGEST_NAME = 64
 LIMITS = {
@@ -24,7 +24,7 @@ RULES = {
     "vendor_storage": ("answers that a vendor would store", ("caller", "off", "refused")),
 }
 """What a tenant has a rule for, and the words for it; without one the deployment's holds."""
-EDITABLE = ("name", "timezone", *LIMITS, *RULES, "route", "payload_retention_days", "payload_percent")
+EDITABLE = ("name", "timezone", *LIMITS, *RULES, "route", "payload_retention_days", "payload_percent", "call_days")
 _HIGHEST_LIMIT = 2**31 - 1
 
 
@@ -50,6 +50,8 @@ def checked(field: str, value: Any) -> Any:
             return payload_days(value)
         case "payload_percent":
             return payload_percent(value)
+        case "call_days":
+            return call_days(value)
         case _:
             raise Invalid(f"A tenant has no field {field!r} that can be changed; it has {', '.join(EDITABLE)}.")
 

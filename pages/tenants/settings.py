@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.clock import timezones
+from core.payload_terms import LEAST_CALL_DAYS
 from core.pricing import nano_usd
 from core.routes import DEFAULT
 from core.tenants import EDITABLE, RULES, Tenant
@@ -101,7 +102,18 @@ def edit(visit: Visit, tenant: Tenant) -> None:
         key=f"percent_{tenant.id}",
         help="Drawn by the call's id. Of a call without a valid answer they are always kept; with 0, of such alone.",
     )
-    kept = {"payload_retention_days": days, "payload_percent": percent}
+    call_days = st.number_input(
+        "Days to keep calls",
+        min_value=LEAST_CALL_DAYS,
+        value=tenant.call_days,
+        key=f"call_days_{tenant.id}",
+        placeholder="for ever",
+        disabled=tenant.is_demo,
+        help="Older calls are deleted, with all that is recorded of each; every figure stays. Fewer days hold for what "
+        "is kept already, more bring nothing back.",
+    )
+    missing = _confirmed(visit, tenant, call_days)
+    kept = {"payload_retention_days": days, "payload_percent": percent, "call_days": call_days}
     routes = [
         None,
         *(one.terms.name for one in visit.runtime.routes.list(visit.principal) if one.terms.name != DEFAULT),
@@ -140,6 +152,20 @@ def edit(visit: Visit, tenant: Tenant) -> None:
         expected=tenant.version,
         save=save,
     )
-    if crossings.save(edited, "Save settings", title="The settings were not saved.", key="confirm_settings"):
+    title = "The settings were not saved."
+    if crossings.save(edited, "Save settings", title=title, key="confirm_settings", missing=missing):
         flash(f"The settings of {name} are saved.")
         st.rerun()
+
+
+def _confirmed(visit: Visit, tenant: Tenant, days: int | None) -> str:
+    """Say which calls go by so many days, and ask whether they may; return what is missing of that."""
+    if days is None or (tenant.call_days is not None and days >= tenant.call_days):
+        return ""
+    found = visit.runtime.reports.keeping(visit.principal, tenant.id, days).tenants[0]
+    if not found.due:
+        st.caption(found.sentence)
+        return ""
+    st.warning(found.sentence, icon=":material/delete_forever:")
+    goes = st.checkbox(f"Delete these calls of {tenant.name}", key=f"delete_calls_{tenant.id}_{days}")
+    return "" if goes else "Confirm first that these calls are to be deleted."

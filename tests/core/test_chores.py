@@ -32,6 +32,7 @@ from core.drills import Drills
 from core.errors import Unavailable
 from core.faults import Fault
 from core.own_keys import DeploymentKey, OwnKeys
+from core.payload_terms import LEAST_CALL_DAYS
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from core.settings import Settings
@@ -230,6 +231,13 @@ def a_shorter_retention(runtime: Runtime) -> Callable[[], bool]:
     return is_cut
 
 
+def a_call_that_is_too_old(runtime: Runtime) -> Callable[[], bool]:
+    """A tenant keeps calls for less long than there are some."""
+    acme = builders.tenant("Acme", LONG_AGO, call_days=LEAST_CALL_DAYS)
+    builders.save(runtime.store, acme, builders.generation(LONG_AGO))
+    return lambda: count(runtime.store, GenerationRow) == 0
+
+
 def an_old_answer(runtime: Runtime) -> Callable[[], bool]:
     """A cached answer is past its time."""
     clock = ManualClock(LONG_AGO)
@@ -336,6 +344,7 @@ PREPARED: dict[str, Callable[[Runtime], Callable[[], bool]]] = {
     "late calls": a_call_that_was_out,
     "retention": an_old_payload,
     "shorter retention": a_shorter_retention,
+    "calls kept": a_call_that_is_too_old,
     "erasures": an_erased_user,
     "old erasures": an_old_erasure,
     "seals": an_unsealed_text,

@@ -55,6 +55,7 @@ REASONS: dict[str, dict[str, str]] = {
     },
     PEOPLE: {"person": "name folded_name email issuer subject"},
     OURS: {
+        "aged_quarter": "tier geo",
         "analytics_outbox": "schema_version outcome error_code",
         "analytics_state": "name why",
         "api_key": "scopes models routes",

@@ -42,6 +42,7 @@ from tests.grounds import DAY, RATES, Ground, ground, hour, nowhere, rows_of, to
 from tests.rooms import NOBODYS, WITHOUT, questions, questions_of, rooms, takes_principal
 
 WINDOW = Window.last(timedelta(days=7), START)
+LONG = Window.last(timedelta(days=365), START)
 BY_TENANT = Query(window=WINDOW, measures=["calls", "p95", "spend"], by=["time", "tenant", "model"])
 OPENED = Window.of(START - DAY, START + DAY)
 MODEL = "openai/gpt-4o-mini"
@@ -356,6 +357,10 @@ READS: dict[str, tuple[Kind, Callable[[Reports, Principal, Ground], Any]]] = {
     "spend_histories": (L, lambda on, who, of: on.spend_histories(who, [of.tenant.id])),
     "verified": (L, lambda on, who, of: on.verified(who)),
     "replica": (A, lambda on, who, of: on.replica(who)),
+    "keeping": (L, lambda on, who, of: on.keeping(who, of.tenant.id, 62).tenants),
+    "keeping all": (L, lambda on, who, of: on.keeping(who, days=62).tenants),
+    "unkept": (L, lambda on, who, of: on.unkept(who, LONG, of.tenant.id)),
+    "unkept all": (L, lambda on, who, of: on.unkept(who, LONG)),
     "store_size": (A, lambda on, who, of: bool(on.store_size(who).families)),
     "proven": (L, lambda on, who, of: on.proven(who)),
     "latest_call_at": (L, lambda on, who, of: on.latest_call_at(who, of.tenant.id)),

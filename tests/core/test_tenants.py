@@ -518,6 +518,7 @@ def test_every_change_says_who_changed_what_from_what_to_what(
                 "route": None,
                 "payload_retention_days": 30,
                 "payload_percent": 100,
+                "call_days": None,
             },
         ),
         (

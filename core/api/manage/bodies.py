@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from core.amounts import FORM, written_number
 from core.changes import LONGEST_NOTE
 from core.clock import iso
+from core.payload_terms import LEAST_CALL_DAYS, LONGEST_DAYS
 from core.principals import KeyScope
 
 _Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None
@@ -55,8 +56,9 @@ class TenantTerms(Body):
     without_price: _Rule = None
     vendor_storage: str | None = None
     route: str | None = None
-    payload_retention_days: Annotated[int, Field(strict=True, ge=0, le=3650)] = 30
+    payload_retention_days: Annotated[int, Field(strict=True, ge=0, le=LONGEST_DAYS)] = 30
     payload_percent: Annotated[int, Field(strict=True, ge=0, le=100)] = 100
+    call_days: Annotated[int, Field(strict=True, ge=LEAST_CALL_DAYS, le=LONGEST_DAYS)] | None = None
 
 
 class TenantChange(TenantTerms):

@@ -14,11 +14,12 @@ from core.errors import Invalid
 from core.pricing import usd
 from core.reports.frames import OTHERS, Frame, frame
 from core.reports.measures import CallFigures, Measure
+from core.reports.pieces import reaching_out
 from core.reports.query._asking import DIMENSIONS, TIME, Query
 from core.reports.query._planning import MOST_READ, REACHED, Plan, planned
 from core.reports.query._searching import wanted
 from core.reports.reading import Reading
-from core.reports.sums import Kind, SumCondition, SumQuestion, figures_by, leading, slots, sums
+from core.reports.sums import Kind, SumCondition, SumQuestion, all_kept_from, figures_by, leading, slots, sums
 from core.reports.value_names import value_names
 from core.reports.windows import QUARTER
 from core.rollups.slots import COARSE, percentile
@@ -95,6 +96,11 @@ class QueryAnswer:
     """Whether an analytics store added it up, or a part of it."""
     of_attempts: bool
     """Whether a call counts for each model that it asked."""
+    calls_from: datetime | None
+    """From when on all calls are kept that this is about, where that is later than the window begins.
+
+    What is older is told by quarters of an hour: the window of :attr:`query` is the one that it is about.
+    """
 
     @property
     def shown(self) -> Sequence[Group]:
@@ -139,18 +145,23 @@ def answered(
 
     """
     plan = planned(reading, query, wanted(reading, query.q))
+    raw_from = all_kept_from(reading, query.window, plan.question.tenants, micros(as_of))
+    query = _reaching_out(query, raw_from)
+    plan = replace(plan, question=replace(plan.question, window=query.window))
     asking = _Asking(reading, query, plan, micros(as_of))
     silent = ""
     if asking.is_in_no_rollup and (found := facts()) is not None:
         try:
             of_facts = replace(plan, question=replace(plan.question, facts=found))
-            return _answer(query, as_of, of_facts, _Asking(reading, query, of_facts, micros(as_of)))
+            return _answer(query, as_of, of_facts, _Asking(reading, query, of_facts, micros(as_of)), raw_from)
         except StoreSilent as error:
             silent = str(error)
-    return _answer(query, as_of, plan, asking, silent)
+    return _answer(query, as_of, plan, asking, raw_from, silent)
 
 
-def _answer(query: Query, as_of: datetime, plan: Plan, asking: _Asking, silent: str = "") -> QueryAnswer:
+def _answer(  # noqa: PLR0917 what an answer is made of
+    query: Query, as_of: datetime, plan: Plan, asking: _Asking, raw_from: int, silent: str = ""
+) -> QueryAnswer:
     asking.refuse_if_too_many(silent)
     groups, others, count, total = asking.all()
     cells = query.cells if TIME in query.by else 0
@@ -168,7 +179,15 @@ def _answer(query: Query, as_of: datetime, plan: Plan, asking: _Asking, silent: 
         from_calls=not plan.question.facet.widths and plan.question.facts is None,
         from_facts=plan.question.facts is not None,
         of_attempts=plan.question.facet.is_apart,
+        calls_from=from_micros(raw_from) if raw_from else None,
     )
+
+
+def _reaching_out(query: Query, raw_from: int) -> Query:
+    """Return *query* about whole quarters of an hour, where calls are gone that its window begins or ends between."""
+    window = query.window
+    since, until = reaching_out(micros(window.starts_at), micros(window.ends_at), raw_from)
+    return replace(query, window=replace(window, starts_at=from_micros(since), ends_at=from_micros(until)))
 
 
 class _Asking:
