@@ -77,23 +77,23 @@ COLUMNS: Mapping[str, ListColumn] = {
         ),
         is_text=True,
     ),
-    "tenant": ListColumn("Tenant", "tenant", lambda calls: calls["tenant"], _text(124), is_text=True),
-    "schema": ListColumn("Schema", "schema", _schemas, _text(112), is_text=True),
+    "tenant": ListColumn("Tenant", "tenant", lambda calls: calls["tenant"], _text(130), is_text=True),
+    "schema": ListColumn("Schema", "schema", _schemas, _text(134), is_text=True),
     "model": ListColumn(
-        "Model", "model", lambda calls: calls["model"], _text(160, "Who answered, or was asked last"), is_text=True
+        "Model", "model", lambda calls: calls["model"], _text(186, "Who answered, or was asked last"), is_text=True
     ),
-    "attempts": ListColumn("Attempts", "attempts", lambda calls: calls["attempts"], _number(72, "%d")),
+    "attempts": ListColumn("Attempts", "attempts", lambda calls: calls["attempts"], _number(64, "%d")),
     "seconds": ListColumn(
         "Duration", "latency", lambda calls: calls["duration_ms"] / 1000,
-        _number(78, "%.2f s", "From the door to the record"),
+        _number(70, "%.2f s", "From the door to the record"),
     ),
     "tokens": ListColumn(
-        "Tokens", "tokens", lambda calls: calls["input_tokens"] + calls["output_tokens"], _number(72, "localized")
+        "Tokens", "tokens", lambda calls: calls["input_tokens"] + calls["output_tokens"], _number(62, "localized")
     ),
     "cost": ListColumn(
-        "Cost", "cost", lambda calls: calls["cost_usd"], _number(82, "$%.5f", "As far as known. A dash: unpriced")
+        "Cost", "cost", lambda calls: calls["cost_usd"], _number(78, "$%.5f", "As far as known. A dash: unpriced")
     ),
-    "error": ListColumn("Error code", "error", lambda calls: calls["error_code"], _text(132), is_text=True),
+    "error": ListColumn("Error code", "error", lambda calls: calls["error_code"], _text(108), is_text=True),
     "request": ListColumn(
         "Request id", "request", lambda calls: calls["request_id"], _text(140), is_usual=False, is_text=True
     ),

@@ -47,4 +47,5 @@ def draw(page: CallPage, names: tuple[str, ...], zone: str, order: CallOrder) ->
         alt=f"Calls, sorted by {order.by}",
         columns=columns.looks(names, zone, order),
         sorts=True,
+        has_cards=False,  # its own have two lines
     )

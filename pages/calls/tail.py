@@ -51,6 +51,7 @@ def _follow(visit: Visit, wanted: CallFilter, names: tuple[str, ...], zone: str)
             key="calls_tail",
             on_pick=partial(open_row, "calls_tail"),
             alt="Calls as they are recorded, the latest first",
+            has_cards=False,
             columns=columns.looks(names, zone, None),
         )
     cards.draw(calls, zone, one_tenant=one_tenant)

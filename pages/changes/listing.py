@@ -110,7 +110,7 @@ def _opened() -> None:
 
 
 def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
-    changes = page.changes
+    changes, here = page.changes, st.query_params.to_dict()
     st.session_state["changes_on_page"] = [one.id for one in changes]
     shown = pd.DataFrame(
         {
@@ -131,6 +131,7 @@ def _table(page: ChangePage, zone: str, *, one_tenant: bool) -> None:
         most_rows=len(changes),
         key="changes_table",
         on_pick=_opened,
+        opens=lambda row: links.Destination("changes", {**here, "change": changes[row].id}),
         leads={name: lead for name, lead in LEADS.items() if name in shown},
         alt="Changes, the newest first",
         columns={

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from core.reports import OTHERS, Caught
@@ -126,11 +128,11 @@ def _lines(visit: Visit, found: Caught, here: dict[str, str], tenant: Tenant | N
                 "Times": lines["found"],
             }
         )
-        row = grid(
+        grid(
             shown.drop(columns="Tenant") if one_tenant else shown,
             key="lines_table",
             most_rows=MOST_SHOWN,
-            picks=True,
+            opens=lambda row: _calls_of(lines.iloc[row], here),
             leads={} if one_tenant else {"Tenant": links.of_tenant},
             alt="What guardrails found, by tenant, kind and place",
             columns={
@@ -149,8 +151,9 @@ def _lines(visit: Visit, found: Caught, here: dict[str, str], tenant: Tenant | N
             name=f"guardrails-{visit.now:%Y%m%d-%H%M}.csv",
             help="The counts by guardrail, tenant, kind and place; times in UTC.",
         )
-    if row is not None:
-        chosen = lines.iloc[row]
-        filters = {"guardrail": str(chosen["guardrail"])} if chosen["guardrail"] else {"outcome": "Blocked: guardrail"}
-        filters |= {"found": str(chosen["kind"])} if chosen["kind"] else {}
-        st.switch_page("calls/page.py", query_params=here | {"tenant": str(chosen["tenant"])} | filters)
+
+
+def _calls_of(line: Any, here: dict[str, str]) -> links.Destination:
+    filters = {"guardrail": str(line["guardrail"])} if line["guardrail"] else {"outcome": "Blocked: guardrail"}
+    filters |= {"found": str(line["kind"])} if line["kind"] else {}
+    return links.Destination("calls", here | {"tenant": str(line["tenant"])} | filters)

@@ -16,6 +16,7 @@ from pages.home import tables
 from pages.home.board import Panels
 from pages.kit import charts, formats, layout, marks, ranges, zones
 from pages.kit.frames import Picks
+from pages.kit.links import Destination
 from pages.kit.markup import plain
 
 MOST_CHANGES = 8
@@ -38,9 +39,14 @@ class View:
         whose = {"tenant": self.tenant.name} if self.tenant else {}
         return ranges.parameters(self.chosen, self.overview.window.zone) | whose
 
+    def calls(self, **filters: str) -> Destination:
+        """Return where the calls behind a figure are: of the same time and tenant, unless *filters* name others."""
+        return Destination("calls", self.here | filters)
+
     def open_calls(self, **filters: str) -> None:
-        """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
-        st.switch_page("calls/page.py", query_params=self.here | filters)
+        """Open the calls behind what was clicked."""
+        place = self.calls(**filters)
+        st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
 
 
 def _latency(view: View) -> None:
@@ -103,32 +109,29 @@ def _tenants(view: View) -> None:
     with layout.card(
         "Tenants", key="tenants_card", help="Click a row to see the tenant's calls, a name to open its page."
     ):
-        chosen = tables.draw_tenants(view.panels.tenants)
-    if chosen:
-        view.open_calls(tenant=chosen)
+        tables.draw_tenants(view.panels.tenants, lambda name: view.calls(tenant=name))
 
 
 def _models(view: View) -> None:
     """Draw how each model fares."""
     told = "Who was asked, in every attempt. Click a row to see what it answered, a name to open the model."
     with layout.card("Models", key="models_card", help=told):
-        chosen = tables.draw_models(view.panels.models)
-    if chosen:
-        view.open_calls(model=chosen)
+        tables.draw_models(view.panels.models, lambda name: view.calls(model=name))
 
 
 def _schemas(view: View) -> None:
     """Draw how each version of a schema fares."""
     with layout.card("Schemas", key="schemas_card", help="By version. Click a row to see its calls."):
-        chosen = tables.draw_schemas(view.panels.schemas)
-    if chosen:
-        name, at, version = chosen.rpartition("@")
-        view.open_calls(**({"schema": name, "version": version} if at and version.isdecimal() else {"schema": chosen}))
+        tables.draw_schemas(view.panels.schemas, lambda name: view.calls(**_schema(name)))
+
+
+def _schema(named: str) -> dict[str, str]:
+    name, at, version = named.rpartition("@")
+    return {"schema": name, "version": version} if at and version.isdecimal() else {"schema": named}
 
 
 def _fields(view: View) -> None:
     """Draw which fields fail."""
-    clicked = None
     with layout.card(
         "Fields that fail most",
         key="fields_card",
@@ -138,9 +141,9 @@ def _fields(view: View) -> None:
         if view.overview.fields.empty:
             st.caption("No answer broke its schema in this window.")
         else:
-            clicked = tables.draw_fields(view.overview, view.panels.fields)
-    if clicked is not None:
-        view.open_calls(schema=clicked.schema, field=clicked.path)
+            tables.draw_fields(
+                view.overview, view.panels.fields, lambda one: view.calls(schema=one.schema, field=one.path)
+            )
 
 
 def _changes(view: View) -> None:

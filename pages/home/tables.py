@@ -1,7 +1,8 @@
-"""The tables of Home. Each returns what was clicked."""
+"""The tables of Home. Each takes where what was clicked leads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -10,6 +11,7 @@ from core.reports import ENOUGH, Overview
 from core.schemas import version_name
 from pages.kit import links
 from pages.kit.frames import Frame, grid, pd
+from pages.kit.links import Destination
 
 FAILING = 0.1
 NEAR = 0.8
@@ -27,7 +29,7 @@ _C = st.column_config
 
 
 class Field(NamedTuple):
-    """A field of a schema that was clicked."""
+    """A field of a schema."""
 
     schema: str
     path: str
@@ -58,11 +60,11 @@ def tenants(overview: Overview) -> Frame:
     return frame[shown]
 
 
-def draw_tenants(frame: Frame) -> str | None:
-    """Draw the table of tenants; return the name of the one that was clicked."""
-    row = grid(
+def draw_tenants(frame: Frame, opens: Callable[[str], Destination]) -> None:
+    """Draw the table of tenants."""
+    grid(
         frame,
-        picks=True,
+        opens=lambda row: opens(str(frame["tenant"].iloc[row])),
         key="tenants_table",
         leads={"tenant": links.of_tenant},
         alt="Tenants by spend, with calls, the share that got an object, blocked calls, errors, latency and budget",
@@ -83,7 +85,6 @@ def draw_tenants(frame: Frame) -> str | None:
             "trend": _C.AreaChartColumn("Over time", width=130),
         },
     )
-    return None if row is None else str(frame["tenant"].iloc[row])
 
 
 def models(overview: Overview) -> Frame:
@@ -94,11 +95,11 @@ def models(overview: Overview) -> Frame:
     return frame[["model", "attempts", "errors", "p95", "fallbacks", "spend_usd"]]
 
 
-def draw_models(frame: Frame) -> str | None:
-    """Draw the table of models; return the one that was clicked."""
-    row = grid(
+def draw_models(frame: Frame, opens: Callable[[str], Destination]) -> None:
+    """Draw the table of models."""
+    grid(
         frame,
-        picks=True,
+        opens=lambda row: opens(str(frame["model"].iloc[row])),
         key="models_table",
         leads={"model": links.of_model},
         alt="Models by attempts, with errors, latency, fallbacks and spend",
@@ -111,7 +112,6 @@ def draw_models(frame: Frame) -> str | None:
             "spend_usd": _C.NumberColumn("Spend", format="$%,.2f", width=66),
         },
     )
-    return None if row is None else str(frame["model"].iloc[row])
 
 
 def schemas(overview: Overview) -> Frame:
@@ -125,11 +125,11 @@ def schemas(overview: Overview) -> Frame:
     return frame[["name", "calls", "got_object", "errors", "cost_per_valid_usd"]]
 
 
-def draw_schemas(frame: Frame) -> str | None:
-    """Draw the table of schemas; return the one that was clicked, with its version."""
-    row = grid(
+def draw_schemas(frame: Frame, opens: Callable[[str], Destination]) -> None:
+    """Draw the table of schemas."""
+    grid(
         frame,
-        picks=True,
+        opens=lambda row: opens(str(frame["name"].iloc[row])),
         key="schemas_table",
         leads={"name": links.of_schema},
         alt="Schema versions by calls, with the share that got an object, errors and cost",
@@ -141,7 +141,6 @@ def draw_schemas(frame: Frame) -> str | None:
             "cost_per_valid_usd": _C.NumberColumn("Per valid", format="$%,.5f", width=84),
         },
     )
-    return None if row is None else str(frame["name"].iloc[row])
 
 
 def fields(overview: Overview) -> Frame:
@@ -161,12 +160,12 @@ def fields(overview: Overview) -> Frame:
     )
 
 
-def draw_fields(overview: Overview, shown: Frame) -> Field | None:
-    """Draw the fields that fail most; return the one that was clicked."""
+def draw_fields(overview: Overview, shown: Frame, opens: Callable[[Field], Destination]) -> None:
+    """Draw the fields that fail most."""
     frame: Frame = overview.fields
-    row = grid(
+    grid(
         shown,
-        picks=True,
+        opens=lambda row: opens(Field(str(frame["schema"].iloc[row]), str(frame["path"].iloc[row]))),
         key="fields_table",
         leads={"schema": links.of_schema},
         alt="Fields of schemas by number of validation errors",
@@ -185,4 +184,3 @@ def draw_fields(overview: Overview, shown: Frame) -> Field | None:
             ),
         },
     )
-    return None if row is None else Field(str(frame["schema"].iloc[row]), str(frame["path"].iloc[row]))

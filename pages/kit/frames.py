@@ -7,6 +7,7 @@ Each picture has words as well: *alt* is read out where it cannot be seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,13 +15,13 @@ import pandas as untyped  # noqa: ICN001 it is pd to the pages  # pyright: ignor
 import pyarrow as untyped_arrow  # noqa: ICN001 as above  # pyright: ignore[reportMissingTypeStubs]
 import streamlit as st
 
-from pages.kit import formats
+from pages.kit import formats, phone_cards
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.elements.lib.column_types import ColumnConfig
 
-    from pages.kit.links import Lead
+    from pages.kit.links import Destination, Lead
 
 Frame: TypeAlias = Any
 """A ``pandas.DataFrame``: what its columns hold is known where it is made."""
@@ -30,6 +31,8 @@ pd: Any = untyped
 _arrow: Any = untyped_arrow
 ROW = 34
 """The height of a row, in pixels."""
+HEAD = 31
+"""The height of a table's head, as the framework draws it in our size of letters."""
 CHART = 286
 """The height of a chart, in pixels."""
 
@@ -49,35 +52,47 @@ def grid(
     frame: Frame,
     *,
     alt: str,
-    key: str | None = None,
+    key: str,
     columns: Mapping[str, ColumnConfig] | None = None,
     most_rows: int = 10,
     on_pick: Callable[[], None] | None = None,
     picks: bool = False,
+    opens: Callable[[int], Destination] | None = None,
     leads: Mapping[str, Lead] | None = None,
     sorts: bool = False,
+    has_cards: bool = True,
 ) -> int | None:
     """Draw a table that scrolls beyond *most_rows*; return the row that was clicked, if it *picks* rows.
 
-    With *on_pick* that is called instead, before the page runs anew. *leads* are the columns of names, with where a
-    click on one of them goes. A table that *sorts* is one page of a longer one: a click on a head is for *on_pick* too
-    (:func:`picked_head`), since what the browser would sort is this page alone.
+    A row *opens* what is behind it. With *on_pick* that is called instead, before the page runs anew. *leads* are the
+    columns of names, with where a click on one of them goes. A table that *sorts* is one page of a longer one: a click
+    on a head is for *on_pick* too (:func:`picked_head`), since what the browser would sort is this page alone.
+
+    On a phone cards stand in its place, unless *has_cards* is false, or rows can be picked there alone.
     """
-    event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
-        _filled(frame, leads or ()),
-        hide_index=True,
-        height=ROW * (min(len(frame), most_rows) + 1) + 2,
-        row_height=ROW,
-        key=key,
-        on_select=on_pick or ("rerun" if picks else "ignore"),
-        selection_mode=["single-cell", "single-column"] if sorts else "single-cell",
-        placeholder=formats.UNKNOWN,
-        alt=alt,
-        column_config=_leading(columns or {}, key, leads or ()),
-    )
+    picks = picks or (opens is not None and on_pick is None)
+    cards = has_cards and (opens is not None or not (picks or on_pick))
+    with st.container(key=f"{key}_wide") if cards else nullcontext():
+        event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
+            _filled(frame, leads or ()),
+            hide_index=True,
+            height=HEAD + ROW * min(len(frame), most_rows) + 2,
+            row_height=ROW,
+            key=key,
+            on_select=on_pick or ("rerun" if picks else "ignore"),
+            selection_mode=["single-cell", "single-column"] if sorts else "single-cell",
+            placeholder=formats.UNKNOWN,
+            alt=alt,
+            column_config=_leading(columns or {}, key, leads or ()),
+        )
     _follow(frame, key, leads or {})
+    if cards:
+        phone_cards.draw_rows(frame, columns or {}, grid=f"{key}_wide", label=alt, leads=leads or {}, opens=opens)
     cells = event.selection.cells if picks else ()
-    return int(cells[0][0]) if cells and cells[0][1] not in (leads or ()) else None
+    row = int(cells[0][0]) if cells and cells[0][1] not in (leads or ()) else None
+    if row is not None and opens is not None:
+        _go(opens(row))
+    return row
 
 
 def picked(key: str, leads: Container[str] = ()) -> int | None:
@@ -120,8 +135,11 @@ def _follow(frame: Frame, key: str | None, leads: Mapping[str, Lead]) -> None:
             told = frame[name].iloc[clicked["row"]]
             if not told or pd.isna(told) or told == formats.UNKNOWN:
                 return  # there is no name
-            place = lead(str(told))
-            st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
+            _go(lead(str(told)))
+
+
+def _go(place: Destination) -> None:
+    st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
 
 
 def chart(

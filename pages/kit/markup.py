@@ -6,6 +6,7 @@ Whatever such a text holds, a page shows its characters: no link, picture, icon,
 from __future__ import annotations
 
 import re
+from html import escape
 
 from core.lines import one_line, unbroken
 
@@ -30,3 +31,8 @@ def plain(text: object) -> str:
 def code(text: object) -> str:
     """Return *text* as Markdown code on one line, whatever is in it: an empty line would end the code."""
     return "`" + _ICON.sub(_JOINER, one_line(str(text)).replace("`", "'")) + "`"
+
+
+def html(text: object) -> str:
+    """Return *text* as HTML that shows it as it is, on one line, in the direction of what stands around it."""
+    return escape(unbroken(str(text)))

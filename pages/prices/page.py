@@ -40,6 +40,7 @@ def today_card(visit: Visit, tenant: Tenant | None, models: Sequence[PricedModel
         text = COLUMNS.TextColumn
         grid(
             frame,
+            key="prices_today",
             most_rows=MOST_ROWS,
             alt="What each model costs today, in dollars per million tokens",
             columns={

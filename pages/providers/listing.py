@@ -81,6 +81,7 @@ def draw(visit: Visit, lines: Sequence[ProviderLine], day: ProviderDay) -> None:
             frame(lines, visit),
             key="providers_table",
             on_pick=_picked,
+            opens=lambda row: links.of_provider(lines[row].name),
             leads=LEADS,
             most_rows=12,
             alt="Providers, their state and their figures",

@@ -169,6 +169,7 @@ def _models(visit: Visit, line: ProviderLine) -> None:
         return
     grid(
         models_frame(visit, line.name, called),
+        key="provider_models",
         alt=f"Models of {line.name}: prices, context, and when they retire",
         columns={
             "model": COLUMNS.TextColumn("Model", pinned=True, width=196),

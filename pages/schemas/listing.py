@@ -9,9 +9,9 @@ from typing import Any
 import streamlit as st
 
 from core.reports.ranges import Range
-from core.schemas import SchemaSummary
+from core.schemas import SchemaSummary, version_name
 from core.tenants import Permission
-from pages.kit import address, formats, layout, ranges, saving, version_figures, zones
+from pages.kit import address, formats, layout, links, ranges, saving, version_figures, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
 from pages.kit.frames import grid
@@ -130,6 +130,9 @@ def _table(visit: Visit, schemas: Sequence[SchemaSummary], chosen: Range, wanted
             most_rows=PER_PAGE,
             key="schemas_table",
             on_pick=opened,
+            opens=lambda row: links.of_schema(
+                version_name(str(shown["schema"].iloc[row]), int(shown["version"].iloc[row]))
+            ),
             alt="Schemas and their versions in use",
             columns={
                 "schema": COLUMNS.TextColumn("Schema", width=140, pinned=True),

@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import NotFound
 from core.pricing import usd
 from core.reports import VersionFigures
-from core.schemas import VersionSummary
+from core.schemas import VersionSummary, version_name
 from core.tenants import Permission
 from pages.kit import address, checking, formats, label_moves, layout, links, ranges, saving, version_figures, zones
 from pages.kit.buttons import button
@@ -94,6 +94,7 @@ def _versions(
             ),
             key="versions_table",
             on_pick=_picked,
+            opens=lambda row: links.of_schema(version_name(name, versions[row].version)),
             most_rows=8,
             alt=f"Versions of {name}",
             columns={

@@ -69,6 +69,7 @@ def compared(old: ResolvedSchema, new: ResolvedSchema) -> None:
                     "after": [one.after for one in found],
                 }
             ),
+            key="differences_table",
             alt=f"What differs between {names[0]} and {names[1]}",
             most_rows=12,
             columns={

@@ -13,6 +13,7 @@ from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.kit import formats, layout, marks, ranges, zones
 from pages.kit.exports import export
+from pages.kit.links import Destination
 from pages.kit.markup import plain
 from pages.spend import charts, files, tables, tiles
 from pages.spend.figures import Figures
@@ -25,10 +26,10 @@ _METHOD = (
 )
 
 
-def _open_calls(found: Figures, chosen: Range, **filters: str) -> None:
-    """Open the calls behind what was clicked: of the same time and tenant, unless *filters* name others."""
+def _calls(found: Figures, chosen: Range, **filters: str) -> Destination:
+    """Return where the calls behind a figure are: of the same time and tenant, unless *filters* name others."""
     here = ranges.parameters(chosen, found.spend.window.zone) | _whose(found.tenant)
-    st.switch_page("calls/page.py", query_params=here | filters)
+    return Destination("calls", here | filters)
 
 
 def _download(found: Figures, cut: str, name: str) -> None:
@@ -90,7 +91,6 @@ def thrown_away(found: Figures) -> None:
 
 def breakdown(found: Figures, chosen: Range) -> None:
     """Draw what the money bought."""
-    name = None
     with layout.card(
         "What the money bought",
         key="breakdown_card",
@@ -110,12 +110,10 @@ def breakdown(found: Figures, chosen: Range) -> None:
             )
             kind = tables.KINDS[cut or kinds[0]]
             _download(found, kind, f"spend-by-{kind.rstrip('s')}")
-        name = tables.draw_breakdown(found.spend, kind)
+        tables.draw_breakdown(found.spend, kind, lambda name: _calls(found, chosen, **{kind.rstrip("s"): name}))
         total = found.spend.total
         missing = tiles.missing(total)
         st.caption(f"In all {plain(formats.dollars(total.spend))}" + (f" · {plain(missing)}" if missing else ""))
-    if name:
-        _open_calls(found, chosen, **{kind.rstrip("s"): name})
 
 
 def caches(found: Figures) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from core.reports import Forecast, Spend
 from pages.kit import formats, links
 from pages.kit.frames import Frame, grid, pd
+from pages.kit.links import Destination
 
 KINDS = {"By tenant": "tenants", "By model": "models", "By schema": "schemas"}
 """What the table of the money can be cut by."""
@@ -18,8 +19,8 @@ _C = st.column_config
 _FORECAST = ("tenant", "spent", "expected", "interval", "budget", "used_up", "days")
 
 
-def draw_breakdown(found: Spend, kind: str) -> str | None:
-    """Draw what the money bought, by *kind*; return the name in the row that was clicked."""
+def draw_breakdown(found: Spend, kind: str, opens: Callable[[str], Destination]) -> None:
+    """Draw what the money bought, by *kind*, and where a row leads."""
     frame: Frame = found.frame(kind)
     shown = pd.DataFrame(
         {
@@ -35,9 +36,9 @@ def draw_breakdown(found: Spend, kind: str) -> str | None:
             "estimated": frame["estimated_usd"],
         }
     )
-    row = grid(
+    grid(
         shown,
-        picks=True,
+        opens=lambda row: opens(str(getattr(found, kind)[row].names[0])),
         key=f"breakdown_{kind}",
         leads={"name": _LEADS[kind]},
         alt=f"What was spent {kind.rstrip('s')} by {kind.rstrip('s')}, what it bought and what was thrown away",
@@ -54,7 +55,6 @@ def draw_breakdown(found: Spend, kind: str) -> str | None:
             "estimated": _C.NumberColumn("Estimated", format="$%,.4f", width=84, help="In the spend"),
         },
     )
-    return None if row is None else str(getattr(found, kind)[row].names[0])
 
 
 def draw_caches(found: Spend) -> None:

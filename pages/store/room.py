@@ -94,7 +94,7 @@ def _line(found: StoreSize, place: int) -> dict[str, object]:
     return {
         "What": _HOLDS.get(one.name, one.name),
         "Room": formats.size(one.byte_count),
-        "Share": formats.percent(one.byte_count / found.used) if found.used else "-",
+        "Share": formats.percent(one.byte_count / found.used) if found.used else formats.UNKNOWN,
         "Rows": formats.count(one.rows),
-        "A day more": "-" if one.growth is None else formats.size(one.growth),
+        "A day more": formats.UNKNOWN if one.growth is None else formats.size(one.growth),
     }
