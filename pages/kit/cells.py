@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import pandas as untyped  # noqa: ICN001 ships no types, as in frames  # pyright: ignore[reportMissingTypeStubs]
 
 from pages.kit import formats
 
+Looks: TypeAlias = Mapping[str, Any]
+"""How a column is drawn, as the framework has it."""
 _pd: Any = untyped
 _PICTURES = {"area_chart", "bar_chart", "line_chart", "image"}
 _PRINTED = re.compile(r"%(?P<comma>,?)(?:\.(?P<digits>\d+))?(?P<kind>[df])")
 
 
-def is_picture(looks: Mapping[str, Any]) -> bool:
+def is_picture(looks: Looks) -> bool:
     """Return whether the cells of a column that looks so are drawn and not read."""
-    return (looks.get("type_config") or {}).get("type") in _PICTURES
+    return _kind(looks).get("type") in _PICTURES
 
 
-def told(value: Any, looks: Mapping[str, Any]) -> str:
+def told(value: Any, looks: Looks) -> str:
     """Return what *value* says in a column that looks so; a dash where there is nothing."""
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or formats.UNKNOWN
+        several = cast("Iterable[Any]", value)
+        return ", ".join(map(str, several)) or formats.UNKNOWN
     if value is None or value == "" or _pd.isna(value):
         return formats.UNKNOWN
     if isinstance(value, datetime):
-        kind = looks.get("type_config") or {}
+        kind = _kind(looks)
         return formats.moment(_aware(value), kind.get("timezone") or "UTC", seconds="ss" in (kind.get("format") or ""))
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
-    return _number(float(value), (looks.get("type_config") or {}).get("format"))
+    return _number(float(value), _kind(looks).get("format"))
+
+
+def _kind(looks: Looks) -> Looks:
+    kind: Looks | None = looks.get("type_config")
+    return kind or {}
 
 
 def _number(value: float, form: str | None) -> str:

@@ -61,13 +61,13 @@ def draw_rows(
 
     A card leads where *opens* says, which takes the number of the row, or where the first of its *leads* does.
     """
-    names = [name for name in frame.columns if not cells.is_picture(columns.get(name) or {})]
-    heads = [str((columns.get(name) or {}).get("label") or name) for name in names]
-    looks = [columns.get(name) or {} for name in names]
+    drawn_as: dict[str, cells.Looks] = {name: columns.get(name) or {} for name in frame.columns}
+    looks = {name: look for name, look in drawn_as.items() if not cells.is_picture(look)}
+    names, heads = list(looks), [str(look.get("label") or name) for name, look in looks.items()]
     led = next((name for name in names if name in leads), None)
 
     def card(place: int, row: Sequence[Any]) -> str:
-        said = [cells.told(value, look) for value, look in zip(row, looks, strict=True)]
+        said = [cells.told(value, look) for value, look in zip(row, looks.values(), strict=True)]
         goal = opens(place) if opens else None
         if goal is None and led is not None and (name := said[names.index(led)]) != formats.UNKNOWN:
             goal = leads[led](name)
