@@ -169,18 +169,21 @@ def change(at: datetime, kind: str, subject: str, summary: str, tenant_id: str |
 
 
 def save(store: Store, *rows: Row | Sequence[Row]) -> None:
-    """Write rows, and rows in lists, in one transaction, and count calls in as the journal does."""
+    """Write rows, and rows in lists, in one transaction, and count calls in as the journal does.
+
+    Tables are written in the order in which they first occur: parents first.
+    """
+    every = [one for row in rows for one in ([row] if isinstance(row, Row) else row)]
+    calls = {one.id for one in every if isinstance(one, GenerationRow)}
+    calls |= {one.generation_id for one in every if isinstance(one, AttemptRow | FieldError)}
+    calls |= {one.reask_of for one in every if isinstance(one, GenerationRow) and one.reask_of is not None}
     deltas = Deltas(store)
     with store.writing() as session:
-        for row in rows:
-            many = [row] if isinstance(row, Row) else row
-            calls = {one.id for one in many if isinstance(one, GenerationRow)}
-            calls |= {one.generation_id for one in many if isinstance(one, AttemptRow | FieldError)}
-            calls |= {one.reask_of for one in many if isinstance(one, GenerationRow) and one.reask_of is not None}
-            cursor = store.cursor(session)
-            with deltas.corrected(cursor, deltas.chained(cursor, calls)):
-                session.add_all(many)
-                session.flush()  # parents first, as they were given
+        cursor = store.cursor(session)
+        with deltas.corrected(cursor, deltas.chained(cursor, calls)):
+            for table in dict.fromkeys(map(type, every)):
+                session.add_all(one for one in every if type(one) is table)
+                session.flush()
 
 
 def decisions(connection: Connection) -> int:

@@ -101,6 +101,12 @@ def _outcomes(view: View) -> None:
     told = f"How the calls that began in each bar ended. {_MARKS}"
     with layout.card("Calls by outcome", key="outcomes_card", help=told):
         picked = view.panels.outcomes.draw(key="outcomes_chart", picks=(marks.PICKED,))
+        st.page_link(
+            "traffic/page.py",
+            label="Apart by model, schema, route and more",
+            icon=":material/ssid_chart:",
+            query_params=view.here,
+        )
     marks.follow(picked.get(marks.PICKED), view.here)
 
 
