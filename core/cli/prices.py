@@ -320,6 +320,7 @@ def _previewed(preview: RepricingPreview) -> dict[str, Any]:
         "after_nano_usd": preview.after_nano_usd,
         "unchanged": preview.unchanged,
         "still_unpriced": preview.still_unpriced,
+        "gone": preview.gone,
         "tenants": preview.tenants,
     }
 
@@ -330,6 +331,8 @@ def _told(preview: RepricingPreview, were: str) -> str:
         f"{usd(preview.before_nano_usd)} before, {usd(preview.after_nano_usd)} after. "
         f"{preview.unchanged:,} cost the same, {preview.still_unpriced:,} have no price even now."
     )
+    if preview.gone:
+        said += f" {preview.gone:,} more are not kept any more, and stay as they were."
     if preview.tenants:
         rows = [
             (one.tenant, f"{one.attempts:,}", usd(one.before_nano_usd), usd(one.after_nano_usd))

@@ -114,6 +114,6 @@ def unkept(reading: Reading, since: datetime, until: datetime) -> str:
     until = min(until, raw_from)
     return (
         f"Calls of {reading.name_of(first)}{others} that began before {minute(until)} are not kept any more: here they "
-        "are missing. Their figures are kept, and told wherever they are by tenant, route, schema, key, outcome, error "
-        "or model."
+        "are missing. Their figures are kept by whole quarters of an hour, and told by tenant, route, schema, key, "
+        "outcome, error or model."
     )

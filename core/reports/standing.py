@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from core.analytics import Analytics
 from core.clock import Clock
+from core.payload_terms import LEAST_CALL_DAYS
 from core.principals import Permission, Principal
 from core.reports.keeping import CallsKept, keeping, unkept
 from core.reports.looks import Looks, ReplicaState
@@ -62,6 +64,9 @@ class StandingReports:
 
     def unkept(self, principal: Principal, window: Window, tenant_id: str | None = None) -> str:
         """Return of whom single calls of *window* have aged out, as a sentence; empty if all are there."""
+        principal.require(Permission.GENERATIONS_READ)
+        if window.starts_at >= self._clock.now() - timedelta(days=LEAST_CALL_DAYS):
+            return ""  # of so lately all are there, so that usual pages need no look at it
         with self._reading(principal, tenant_id) as now:
             return unkept(now, window.starts_at, window.ends_at)
 

@@ -15,9 +15,10 @@ from sqlmodel import col
 from core.budgets import Scope
 from core.errors import Invalid
 from core.pricing import ANY_MODEL, Cost, family_name
+from core.rollups.facets import MODEL, QUARTER
 from core.servers import RECIPES, is_provider
 from core.store import FOR_CHANGE
-from core.tables import Account, ApiKey, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind
+from core.tables import Account, AgedOut, ApiKey, AttemptRow, Budget, GenerationRow, LedgerEntry, LedgerKind, Rollup
 
 MOST_ATTEMPTS = 50_000
 """In one re-pricing: all of them are read and planned before the first is written."""
@@ -66,6 +67,8 @@ class RepricingPreview:
     """Calls that the present prices do not change."""
     still_unpriced: int
     """Calls that have no price even now; they stay as they are."""
+    gone: int = 0
+    """Attempts that have aged out: they cannot be re-priced any more, nor can their figures."""
 
     @property
     def attempts(self) -> int:
@@ -174,6 +177,31 @@ def attempts(connection: Connection, scope: RepricingScope, settled_before: date
     if scope.tenant_id:
         query = query.where(col(AttemptRow.tenant_id) == scope.tenant_id)
     return connection.execute(query).all()
+
+
+def gone(connection: Connection, scope: RepricingScope) -> int:
+    """Return how many attempts of the scope have aged out: rollups tell of those in quarters that begin within it."""
+    query = (
+        sqlalchemy.select(col(Rollup.detail), sqlalchemy.func.sum(col(Rollup.attempts)))
+        .join(AgedOut, col(AgedOut.tenant_id) == col(Rollup.tenant_id))
+        .where(
+            col(Rollup.facet) == MODEL.name,
+            col(Rollup.minutes) == QUARTER,
+            col(Rollup.at) >= scope.starts_at,
+            col(Rollup.at) < scope.ends_at,
+            col(Rollup.at) < col(AgedOut.raw_from),
+            col(Rollup.value) == scope.provider,
+        )
+        .group_by(col(Rollup.detail))
+    )
+    if scope.tenant_id:
+        query = query.where(col(Rollup.tenant_id) == scope.tenant_id)
+    family = family_name(scope.provider, scope.model)
+    return sum(
+        int(count)
+        for name, count in connection.execute(query)
+        if scope.model == ANY_MODEL or family_name(scope.provider, name) == family
+    )
 
 
 def _names_of(connection: Connection, scope: RepricingScope) -> list[str]:

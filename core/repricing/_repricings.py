@@ -28,6 +28,7 @@ from core.repricing._plans import (
     attempts,
     by_tenant,
     check,
+    gone,
     payers_of,
     unchanged,
 )
@@ -263,6 +264,7 @@ class Repricings:
             tenants=by_tenant(changes, names),
             unchanged=len(rows) - len(changes) - still_unpriced,
             still_unpriced=still_unpriced,
+            gone=gone(session.connection(), scope),
         )
         return preview, changes
 

@@ -15,7 +15,7 @@ from core.reports.incidents import LONGEST
 from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.calls import cards, columns, files, paging, rows, searching, tail, views
-from pages.kit import address, formats, incidents, layout, ranges, zones
+from pages.kit import address, formats, incidents, kept, layout, ranges, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.exports import export
 from pages.kit.markup import plain
@@ -88,6 +88,7 @@ def draw(visit: Visit) -> None:
             return
         row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="filters")
     asked = _asked(visit, tenant, chosen, zone, search)
+    kept.note(visit, chosen.window(paging.as_of(visit), zone), asked.wanted.tenant_id)
     with row:
         follows = st.session_state.get(tail.SWITCH, st.query_params.get(tail.SWITCH) == "true")
         summary = None if follows else visit.runtime.reports.summary(visit.principal, asked.wanted)

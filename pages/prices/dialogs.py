@@ -225,6 +225,10 @@ def _reprice(visit: Visit, scope: RepricingScope) -> None:
         preview: RepricingPreview = st.session_state[_PREVIEW]
         span = f"{formats.moment(scope.starts_at)} to {formats.moment(scope.ends_at)} UTC"
         st.markdown(f"**{plain(scope.subject)}**, {span}")
+        if preview.gone:
+            st.caption(
+                f"{formats.plural(preview.gone, 'attempt')} of this span are not kept any more: they stay as they were."
+            )
         if not preview.attempts:
             found = preview.unchanged or not preview.still_unpriced
             same = f" {formats.plural(preview.unchanged, 'attempt')} cost what is recorded." if found else ""

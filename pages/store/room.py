@@ -56,6 +56,30 @@ def draw(visit: Visit) -> None:
         st.caption(_sums(found))
         if visit.runtime.analytics.is_set:
             st.caption(zones.retold(visit.runtime.analytics.progress().told(visit.now)))
+    _kept(visit)
+
+
+def _kept(visit: Visit) -> None:
+    """Say for how long calls are kept, of those tenants that do not keep them for ever."""
+    found = visit.runtime.reports.keeping(visit.principal)
+    if not found.tenants:
+        st.caption("Calls are kept for ever: no tenant says for how many days.")
+        return
+    with layout.card("How long calls are kept", key="store_kept", stretch=False):
+        rows = [
+            {
+                "Tenant": one.tenant,
+                "Days": "for ever" if one.days is None else formats.count(one.days),
+                "Kept from": "" if one.raw_from is None else zones.told(one.raw_from),
+                "To go": formats.count(one.due),
+                "Calls and attempts": formats.count(one.rows),
+            }
+            for one in found.tenants
+        ]
+        grid(pd.DataFrame(rows), key="store_calls_kept", alt="For how long each tenant's calls are kept")
+        if found.waits:
+            st.warning(found.waits, icon=":material/pause_circle:")
+        st.caption("Calls that are older go, the oldest first; their figures stay. All others are kept for ever.")
 
 
 def said(found: StoreSize) -> str:

@@ -21,10 +21,12 @@ from core.clock import EPOCH, ManualClock
 from core.errors import Invalid
 from core.payload_terms import LEAST_CALL_DAYS
 from core.principals import EVERYWHERE, LOCAL_OPERATOR, SYSTEM, TenantScope
+from core.reports.keeping import keeping, unkept
 from core.reports.query import Query, QueryAnswer, answered
 from core.reports.reading import reading
 from core.reports.statement import Statement, statement
 from core.reports.windows import Window
+from core.repricing import Repricings, RepricingScope
 from core.rollups import Folding, RollupProofs
 from core.store import Store
 from core.tables import (
@@ -216,6 +218,7 @@ def test_the_books_stay_proven(store: Store) -> None:
     assert till.is_sound()
     edit(till, call_days=LEAST_CALL_DAYS)
     before = bill(store, till.tenant.id)
+    Folding(store).run()
     clock.move_to(DAY + timedelta(days=LEAST_CALL_DAYS + 1))
 
     assert aged(store, clock) == 1
@@ -224,6 +227,12 @@ def test_the_books_stay_proven(store: Store) -> None:
     assert bill(store, till.tenant.id) == before
     assert before.charged_nano_usd == 300
     assert before.difference_nano_usd == 0
+    scope = RepricingScope(provider="openai", model="*", starts_at=DAY, ends_at=clock.now())
+    assert Repricings(store, clock).preview(LOCAL_OPERATOR, scope).gone == 1
+    with reading(store, EVERYWHERE) as one:
+        [found] = keeping(one, clock.now()).tenants
+        assert f"of {till.tenant.name} that began before 2026-10-25" in unkept(one, DAY, clock.now())
+    assert (found.days, found.raw_from, found.due) == (LEAST_CALL_DAYS, DAY + timedelta(days=1), 0)
     assert len(till.rows(LedgerEntry)) == 2
     with store.transaction() as cursor:
         cursor.execute("DELETE FROM attempt")  # of a call that is still to be there

@@ -29,6 +29,17 @@ def test_the_sentence_comes_first(open_page: Open, proctor: Runtime) -> None:
     assert "are free on its disk, which lasts" in said
     assert any("Sums hold every call. 1 row" in one for one in page.caption.values)
     assert len(page.dataframe[0].value) >= 4
+    assert "Calls are kept for ever: no tenant says for how many days." in page.caption.values
+
+
+def test_who_keeps_calls_for_how_long(open_page: Open, proctor: Runtime) -> None:
+    """A tenant that says for how many days has a line, with how many are to go."""
+    now = proctor.clock.now()
+    builders.save(proctor.store, builders.tenant("Umbra", now, call_days=90))
+    builders.save(proctor.store, builders.generation(now - timedelta(days=95), "umbra"))
+    Folding(proctor.store).run()
+    table = open_page("store").dataframe[-1].value
+    assert table[["Tenant", "Days", "To go"]].values.tolist() == [["Umbra", "90", "1"]]
 
 
 @pytest.mark.parametrize("days", [1, 7])
