@@ -1,6 +1,6 @@
 """Calls age out whose tenant keeps them no longer: rows go, and every figure stays.
 
-A tenant's calls go by UTC days, the oldest first. First the day is proven: whatever rollups hold of it is what its
+A tenant's calls go by UTC days, the oldest first. First the day is proven anew: whatever rollups hold of it is what its
 calls add up to. Then it is written down that nothing older may be read from calls any more (``AgedOut``), in a
 transaction of its own, and only then they go, some hundred at a time. Whoever is broken off in between leaves what the
 next one goes on with, and whatever is recorded late of a time that has aged out goes as well, once its figures count.
@@ -132,7 +132,7 @@ class Ageing:
         return one._replace(raw_from=raw_from, below_id=below_id) if is_marked else None
 
     def _is_proven(self, day: datetime) -> bool:
-        known = self._proofs.stands(day)
+        known = self._proofs.stands(day, self._clock.now() - _DAY)  # what was corrected since, a new proof sees
         if known is None and self._proofs_left:
             self._proofs_left -= 1
             known = self._proofs.prove(day)

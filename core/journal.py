@@ -330,8 +330,14 @@ def erase(session: Session, ids: Sequence[str], *, forgets_user: bool) -> Mappin
 
 
 def age_out(store: Store, session: Session, ids: Sequence[str]) -> None:
-    """Delete some calls with all that is recorded of each, but for the ledger; what no rollup holds of them is kept."""
-    connection, which = session.connection(), {"ids": list(ids)}
+    """Delete some calls with all that is recorded of each, but for the ledger; what no rollup holds of them is kept.
+
+    Those are left alone that are gone by now, and who corrects one meanwhile is waited for.
+    """
+    connection = session.connection()
+    held = sql_select(col(GenerationRow.id)).where(col(GenerationRow.id).in_(ids)).order_by(col(GenerationRow.id))
+    ids = connection.execute(held.with_for_update()).scalars().all()
+    which = {"ids": list(ids)}
     for sql in keeping(is_sqlite=store.is_sqlite):
         connection.execute(text(sql).bindparams(bindparam("ids", type_=String, expanding=True)), which)
     for table in (Payload, FieldError, FindingRow, AttemptRow):

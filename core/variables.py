@@ -46,10 +46,10 @@ def read_analytics(text: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    parts = urlsplit(text)
-    if parts.scheme not in {"clickhouse", "clickhouses", "http", "https"}:
+    if text.partition("://")[0].lower() not in {"clickhouse", "clickhouses", "http", "https"}:
         raise ValueError("it must start with clickhouse://, or clickhouses:// for TLS")
     try:
+        parts = urlsplit(text)
         usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         usable = False

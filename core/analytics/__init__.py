@@ -20,7 +20,7 @@ from core.analytics._looking import FactLook as FactLook
 from core.analytics._looking import StoreSilent as StoreSilent
 from core.analytics._looking import look
 from core.analytics._past import MOST_WAITING, PastFacts
-from core.analytics._server import WRITE_SECONDS, AnalyticsServer
+from core.analytics._server import AnalyticsServer
 from core.analytics._server import TooSlow as TooSlow
 from core.analytics._shipping import Shipping
 from core.analytics._state import Progress as Progress
@@ -32,8 +32,13 @@ from core.store import Store
 from core.telemetry import Metrics
 
 _STEPS_OF_ROUND = 200
-_PATIENCE_SECONDS = 10
-"""By so much longer than the server may take an answer is waited for."""
+_LONGEST_SECONDS = 45
+"""An answer takes at most so long, or half of what a question may take: the rest is for adding up calls without it.
+
+The transaction beside it does nothing meanwhile, which a PostgreSQL allows for a minute.
+"""
+_PATIENCE_SECONDS = 5
+"""By so much longer than the server may take, or a quarter of what a question may, an answer is waited for."""
 ASKED = "somebody asked for it"
 
 
@@ -51,10 +56,11 @@ class Analytics:
         self._store = store
         self._clock = clock
         self._metrics = metrics
-        self._seconds = seconds = settings.report_seconds
+        seconds = settings.report_seconds
+        self._seconds = min(seconds / 2, _LONGEST_SECONDS) if seconds else _LONGEST_SECONDS
         self.is_set = bool(settings.analytics_url)
         self._server = AnalyticsServer(settings.analytics_url, clock, connect)
-        patience = seconds + _PATIENCE_SECONDS if seconds else WRITE_SECONDS
+        patience = self._seconds + (min(seconds / 4, _PATIENCE_SECONDS) if seconds else _PATIENCE_SECONDS)
         self._asked = AnalyticsServer(settings.analytics_url, clock, connect, patience)
         self._shipping = Shipping(store, clock, self._server)
         self._past = PastFacts(store)
@@ -78,7 +84,9 @@ class Analytics:
         self._shipping.forget()
         for step in range(_STEPS_OF_ROUND):
             is_more = self._shipping.ship(now)
-            now = self._shipping.progress()
+            table, now = now.table, self._shipping.progress()
+            if now.table != table:  # somebody had it begun anew meanwhile
+                now = self._shipping.begin()
             if now.waiting < MOST_WAITING:
                 is_more = self._past.step() or is_more
             if not is_more:

@@ -66,13 +66,14 @@ class AnalyticsFinding:
 
 
 def compared(look: FactLook, store: Store, connection: Connection) -> AnalyticsFinding:
-    """Compare the whole days that the store reaches back to.
+    """Compare the whole days that the store reaches back to, and of which the calls of all tenants are kept.
 
     Raises:
         Unavailable: it does not answer.
 
     """
-    since = -(-look.built_from // _DAY) * _DAY
+    (aged,) = connection.exec_driver_sql("SELECT COALESCE(MAX(o.raw_from), 0) FROM aged_out o").one()
+    since = -(-max(look.built_from, aged) // _DAY) * _DAY  # calls that have aged out are in no store begun since
     bound = {"since": since, "shipped": look.shipped}
     found = Counter[tuple[int, int]]()
     days = set[int]()
@@ -97,4 +98,4 @@ def compared(look: FactLook, store: Store, connection: Connection) -> AnalyticsF
         for day in days
         if any(found[day, place] for place in range(len(_COMPARED)))
     }
-    return AnalyticsFinding(days=len(days), differing=differing, built_from=from_micros(look.built_from))
+    return AnalyticsFinding(days=len(days), differing=differing, built_from=from_micros(since))

@@ -82,12 +82,21 @@ class AnalyticsServer:
         return found
 
     def _open(self) -> Any:
-        if self._rests_until is not None and self._clock.now() < self._rests_until:
-            raise Unavailable("The analytics store did not answer a moment ago.", reason=REASON)
+        self._require_rested()
         with self._lock:
             if self._client is None:
-                self._client = self._connect()
+                self._require_rested()  # whoever had the lock may have waited in vain: one wait is enough
+                try:
+                    self._client = self._connect()
+                except Unavailable:
+                    raise
+                except Exception as error:  # noqa: BLE001 as above
+                    raise self._unavailable(error) from None
             return self._client
+
+    def _require_rested(self) -> None:
+        if self._rests_until is not None and self._clock.now() < self._rests_until:
+            raise Unavailable("The analytics store did not answer a moment ago.", reason=REASON)
 
     def _unavailable(self, error: Exception) -> Unavailable:
         code, name = getattr(error, "code", None), getattr(error, "name", None)
@@ -124,7 +133,7 @@ def _connected(url: str, patience: float) -> Any:
         password=unquote(parts.password or ""),
         database=parts.path.strip("/") or "default",
         connect_timeout=_CONNECT_SECONDS,
-        send_receive_timeout=round(patience),
+        send_receive_timeout=max(1, round(patience)),
         autogenerate_session_id=False,  # in a session one question waits for the other
         form_encode_query_params=True,  # a list of tenants would be too long for an address
         client_name="proctor",

@@ -132,6 +132,8 @@ class Budgets(Raises):
                 raise BooksMoved
             if present(session, tenant).timezone != tenant.timezone:
                 raise BooksMoved
+            if changed.governs_anew:  # again: some may have aged out before its account was summed
+                require_calls(session, changed.budget)
             if changed.before == changed.after:
                 return changed.budget
             session.add(changed.budget)

@@ -108,7 +108,7 @@ def edit_tenant(runtime: Runtime, tenant: str, *, yes: bool, reason: str, **give
 def _ask(runtime: Runtime, tenant: Tenant, days: int) -> None:
     """Say what goes if calls are kept for so many days, and go on if somebody confirms that."""
     found = runtime.reports.keeping(OPERATOR, tenant.id, days).tenants[0]
-    if not found.due or (tenant.call_days is not None and days >= tenant.call_days):
+    if (found.is_counted and not found.due) or (tenant.call_days is not None and days >= tenant.call_days):
         return
     if not sys.stdin.isatty():
         raise click.UsageError(f"{found.sentence} Confirm with --yes.")

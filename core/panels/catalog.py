@@ -180,5 +180,7 @@ PANELS: Sequence[PagePanel] = (
         "Schemas", "one schema 30d", lambda on: on.reports.schemas(on.principal, on.last(_MONTH), schema=on.schema)
     ),
     PagePanel("Store", "size", lambda on: on.reports.store_size(on.principal)),
+    PagePanel("Store", "who keeps calls how long", lambda on: on.reports.keeping(on.principal)),
+    PagePanel("Calls", "not kept any more, 90d", lambda on: on.reports.unkept(on.principal, on.last(3 * _MONTH))),
 )
 """Every question; where one is asked of a tenant, it is the one that spends most."""

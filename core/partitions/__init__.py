@@ -74,7 +74,9 @@ class Partitions:
     def keep(self, now: datetime) -> None:
         """Make the months ahead that are not there, and drop those that are past and empty."""
         if self.are_used():
-            self.make(months(now, 1 + MONTHS_AHEAD))
+            if self.make(months(now, 1 + MONTHS_AHEAD)):
+                for table in KEYS:  # what the whole table is like the server counts only when it is told to
+                    self._analyze(table)
             self.drop_empty(now)
 
     def make(self, wanted: Sequence[datetime]) -> int:
@@ -100,8 +102,6 @@ class Partitions:
                 for one in news:
                     add(connection, table, named(table, one), first_id(one), first_id(following(one)))
                 made += len(news)
-            if news:  # what the whole table is like the server counts only when it is told to
-                self._analyze(table)
         return made
 
     def drop_empty(self, now: datetime) -> Sequence[str]:
@@ -227,7 +227,11 @@ class Partitions:
                     began = self._clock.monotonic()
                     found = does()
                 return found, tries, self._clock.monotonic() - began
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            except (
+                psycopg.errors.LockNotAvailable,
+                psycopg.errors.QueryCanceled,
+                psycopg.errors.DeadlockDetected,
+            ):
                 self._clock.wait(threading.Event(), _PAUSE)
         raise DatabaseFault.CONTENDED.told("Tables are not partitioned yet; run 'proctor partition' again.")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from core.clock import EPOCH, from_micros, micros, minute
+from core.payload_terms import call_days
 from core.reports.reading import Reading
 
 LATELY_DAYS = 7
@@ -38,6 +39,8 @@ class CallKeeping:
     """Calls that began before it are gone or going; ``None`` if there never were such."""
     due: int
     """Calls that are older than they are kept."""
+    is_counted: bool
+    """Whether those are all; not while sums of older calls are still being made."""
     due_until: datetime | None
     """Those that began before it."""
     rows: int
@@ -50,6 +53,12 @@ class CallKeeping:
         """What comes of it, for whoever decides that."""
         if self.days is None or self.due_until is None:
             return f"Calls of {self.tenant} are kept for ever."
+        if not self.is_counted:
+            return (
+                f"All calls of {self.tenant} that began before {minute(self.due_until)} will be deleted, with prompts, "
+                "answers and all that is recorded of each; how many those are is not known until the sums of older "
+                "calls are made. That cannot be undone. Their figures stay."
+            )
         if not self.due:
             return f"No call of {self.tenant} is older than {self.days} days by now; what becomes so, goes."
         calls = f"{self.due:,} call{'' if self.due == 1 else 's'} of {self.tenant}"
@@ -70,7 +79,13 @@ class CallsKept:
 
 
 def keeping(reading: Reading, now: datetime, days: int | None = None) -> CallsKept:
-    """Return how calls are kept of the tenants that *reading* sees, or would be, were it for so many *days*."""
+    """Return how calls are kept of the tenants that *reading* sees, or would be, were it for so many *days*.
+
+    Raises:
+        Invalid: so many days cannot be set.
+
+    """
+    call_days(days)
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     bound = {"today": micros(today), "lately": micros(today - LATELY_DAYS * _DAY), "days": days}
     tenants = [
@@ -80,6 +95,7 @@ def keeping(reading: Reading, now: datetime, days: int | None = None) -> CallsKe
             days=kept,
             raw_from=from_micros(raw_from) if raw_from else None,
             due=due if kept is not None else 0,
+            is_counted=not reading.rolled_from,
             due_until=None if kept is None else max(today - kept * _DAY, from_micros(raw_from)),
             rows=rows,
             rows_a_day=lately / LATELY_DAYS,

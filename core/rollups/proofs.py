@@ -118,11 +118,11 @@ class RollupProofs:
             self._prove(day)
         return len(days)
 
-    def stands(self, day: datetime) -> bool | None:
-        """Return whether a day that is over was found to be right; ``None`` if nobody has looked since it was."""
+    def stands(self, day: datetime, since: datetime) -> bool | None:
+        """Return whether a day was found to be right; ``None`` if nobody looked *since* then, and since it was over."""
         with self._store.reading() as session:
             found = session.get(RollupProof, day)
-        return None if found is None or found.at < day + _DAY else not found.differing
+        return None if found is None or found.at < max(since, day + _DAY) else not found.differing
 
     def prove(self, day: datetime) -> bool:
         """Prove a day and write down what came of it; return whether it is right."""

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.tenants import Permission
 from pages.guardrails import caught, examine, rules
-from pages.kit import address, ranges, zones
+from pages.kit import address, kept, ranges, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.page import open_page, refusals
 
@@ -24,6 +24,7 @@ with visit.controls:
     chosen = ranges.choice(visit, zone)
 if visit.may(Permission.GENERATIONS_READ, tenant.id if tenant else None):
     with refusals("What was caught cannot be read."):
+        kept.note(visit, chosen.window(visit.now, zone), tenant.id if tenant else None)
         caught.draw(visit, tenant, chosen, zone)
 wide, narrow = st.columns([7, 5], gap="small")
 with wide, refusals("The rules cannot be read."):

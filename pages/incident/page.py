@@ -9,7 +9,7 @@ from core.tenants import Permission
 from pages.incident import sections
 from pages.incident.opened import opened
 from pages.incident.sentence import sentence
-from pages.kit import address, incidents, layout, links, ranges, zones
+from pages.kit import address, incidents, kept, layout, links, ranges, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.page import open_page, refusals
 from pages.kit.shared import key_of, shared
@@ -58,6 +58,7 @@ def listed() -> None:
 def body() -> None:
     """Draw everything under the head."""
     with refusals("The figures cannot be read."):
+        kept.note(visit, window, tenant.id if tenant else None)
         if chosen.span is None or is_too_long:
             listed()
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias, cast
+from typing import Any, SupportsFloat, TypeAlias, cast
 
 import pandas as untyped  # noqa: ICN001 ships no types, as in frames  # pyright: ignore[reportMissingTypeStubs]
 
@@ -35,9 +35,9 @@ def told(value: Any, looks: Looks) -> str:
         return formats.moment(_aware(value), kind.get("timezone") or "UTC", seconds="ss" in (kind.get("format") or ""))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    return _number(float(value), _kind(looks).get("format"))
+    if isinstance(value, SupportsFloat):
+        return _number(float(value), _kind(looks).get("format"))
+    return str(value)
 
 
 def _kind(looks: Looks) -> Looks:

@@ -7,11 +7,12 @@ from typing import Any
 import streamlit as st
 
 from core.clock import timezones
-from core.payload_terms import LEAST_CALL_DAYS
+from core.payload_terms import LEAST_CALL_DAYS, LONGEST_DAYS
 from core.pricing import nano_usd
 from core.routes import DEFAULT
 from core.tenants import EDITABLE, RULES, Tenant
 from pages.kit import address, crossings
+from pages.kit.markup import plain
 from pages.kit.page import Visit, flash, refusals
 from pages.kit.reasons import reason
 from pages.tenants import limits
@@ -102,16 +103,18 @@ def edit(visit: Visit, tenant: Tenant) -> None:
         key=f"percent_{tenant.id}",
         help="Drawn by the call's id. Of a call without a valid answer they are always kept; with 0, of such alone.",
     )
-    call_days = st.number_input(
-        "Days to keep calls",
-        min_value=LEAST_CALL_DAYS,
-        value=tenant.call_days,
-        key=f"call_days_{tenant.id}",
-        placeholder="for ever",
-        disabled=tenant.is_demo,
-        help="Older calls are deleted, with all that is recorded of each; every figure stays. Fewer days hold for what "
-        "is kept already, more bring nothing back.",
-    )
+    call_days = tenant.call_days
+    if not tenant.is_demo:  # the demo world goes as a whole
+        call_days = st.number_input(
+            "Days to keep calls",
+            min_value=LEAST_CALL_DAYS,
+            max_value=LONGEST_DAYS,
+            value=tenant.call_days,
+            key=f"call_days_{tenant.id}",
+            placeholder="for ever",
+            help="Older calls are deleted, with all that is recorded of each; every figure stays. Fewer days hold for "
+            "what is kept already, more bring nothing back.",
+        )
     missing = _confirmed(visit, tenant, call_days)
     kept = {"payload_retention_days": days, "payload_percent": percent, "call_days": call_days}
     routes = [
@@ -163,9 +166,9 @@ def _confirmed(visit: Visit, tenant: Tenant, days: int | None) -> str:
     if days is None or (tenant.call_days is not None and days >= tenant.call_days):
         return ""
     found = visit.runtime.reports.keeping(visit.principal, tenant.id, days).tenants[0]
-    if not found.due:
-        st.caption(found.sentence)
+    if found.is_counted and not found.due:
+        st.caption(plain(found.sentence))
         return ""
-    st.warning(found.sentence, icon=":material/delete_forever:")
-    goes = st.checkbox(f"Delete these calls of {tenant.name}", key=f"delete_calls_{tenant.id}_{days}")
+    st.warning(plain(found.sentence), icon=":material/delete_forever:")
+    goes = st.checkbox(f"Delete these calls of {plain(tenant.name)}", key=f"delete_calls_{tenant.id}_{days}")
     return "" if goes else "Confirm first that these calls are to be deleted."

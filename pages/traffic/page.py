@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import ProctorError
 from core.tenants import Permission
-from pages.kit import address, formats, layout, ranges, zones
+from pages.kit import address, formats, kept, layout, ranges, zones
 from pages.kit.choices import tenant_choice
 from pages.kit.markup import plain
 from pages.kit.page import name_tab, open_page, refusals
@@ -43,6 +43,10 @@ text = st.text_input(
 address.write(visit, Q, text, "")
 if text:
     name_tab(visit, text)
+
+
+with refusals("Which calls are kept cannot be read."):
+    kept.note(visit, shown, tenant.id if tenant else None)
 
 
 def asked() -> TrafficView:
