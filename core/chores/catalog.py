@@ -216,8 +216,8 @@ def catalog(
             every=timedelta(minutes=1),
             one_process=True,
             does="Sums up the calls of before there were such sums, and anew the days that 'verify --rebuild' found.",
-            otherwise="Figures of up to 200,000 calls of before are added up from these; about more, pages and reports say "
-            "how far back they reach so far. A day that differs still does.",
+            otherwise="Figures of up to 200,000 calls of before are added up from these; about more, pages and reports "
+            "say how far back they reach so far. A day that differs still does.",
             run=sum_up_the_past,
         ),
         Chore(
