@@ -31,7 +31,7 @@ from core.clock import micros
 from core.rollups import Deltas, keeping
 from core.sealed_texts import sealed_payload
 from core.statements import Cursor
-from core.store import AT_ONCE, Store
+from core.store import AT_ONCE, FOR_CHANGE, Store
 from core.tables import (
     SUCCESSFUL,
     Account,
@@ -336,7 +336,7 @@ def age_out(store: Store, session: Session, ids: Sequence[str]) -> None:
     """
     connection = session.connection()
     held = sql_select(col(GenerationRow.id)).where(col(GenerationRow.id).in_(ids)).order_by(col(GenerationRow.id))
-    ids = connection.execute(held.with_for_update()).scalars().all()
+    ids = connection.execute(held.with_for_update(**FOR_CHANGE)).scalars().all()
     which = {"ids": list(ids)}
     for sql in keeping(is_sqlite=store.is_sqlite):
         connection.execute(text(sql).bindparams(bindparam("ids", type_=String, expanding=True)), which)

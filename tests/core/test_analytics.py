@@ -26,7 +26,7 @@ from core.rollups import Folding
 from core.settings import Settings
 from core.store import Store
 from core.tables import ModelListing
-from core.telemetry import Metrics
+from core.telemetry import Metrics, configure_logging
 from tests import builders
 from tests.core.test_query import NOW, WINDOW, drawn
 from tests.core.test_rollups import DAY, STEPS, World
@@ -303,6 +303,7 @@ def test_what_is_too_much_or_is_gone_is_begun_anew(
     on_sqlite.run()
     assert counted(sqlite_store, on_sqlite) == 5
     on_sqlite._server.command(f"DROP TABLE {on_sqlite.progress().table}")
+    configure_logging("WARNING")  # whatever a test before has it say
     with capture_logs() as lines:
         on_sqlite.run()
     assert [(one["event"], one["reason"]) for one in lines] == [("analytics_begun_anew", "its table was gone")]
