@@ -67,7 +67,7 @@ MENU = (
         "Incident",
         "emergency_home",
         P.GENERATIONS_READ,
-        "What went wrong in a stretch of time, for whom, why, and what it cost.",
+        "What went wrong, for whom, why, and what it cost.",
         is_hidden=True,
     ),
     Entry("Operate", "spend", "Spend", "payments", P.BUDGETS_READ, "What the money bought, and what is to come."),
@@ -134,7 +134,7 @@ MENU = (
         "Store",
         "database",
         P.GENERATIONS_READ,
-        "How large the database is, what takes the room, and how long it lasts.",
+        "How large the database is, and how long it lasts.",
         is_of_all=True,
     ),
     Entry(

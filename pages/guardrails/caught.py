@@ -11,6 +11,7 @@ from core.reports.ranges import Range
 from core.tenants import Tenant
 from pages.guardrails import files, words
 from pages.kit import charts, formats, layout, links, marks, ranges
+from pages.kit.colours import colour_of
 from pages.kit.exports import export
 from pages.kit.frames import Frame, Picture, grid, pd
 from pages.kit.page import View, Visit
@@ -67,7 +68,7 @@ def _picture(found: Caught) -> Picture:
     zone = found.window.zone
     return Picture.of(
         marks.with_marks(charts.ranged(frame, found.window), found.changes, zone, within=found.window),
-        charts.bars_spec(charts.shown_days(found.window), names, (), "~s", is_counted=True),
+        charts.bars_spec(charts.shown_days(found.window), names, tuple(map(colour_of, names)), "~s", is_counted=True),
         alt=f"Calls with findings over time, stacked by guardrail; {ordered[0]} found something in most",
     )
 

@@ -15,7 +15,7 @@ from core.tenants import Tenant
 from pages.home import tables
 from pages.home.board import Panels
 from pages.kit import charts, formats, layout, marks, ranges, zones
-from pages.kit.frames import Picks
+from pages.kit.frames import Picks, go
 from pages.kit.links import Destination
 from pages.kit.markup import plain
 
@@ -42,11 +42,6 @@ class View:
     def calls(self, **filters: str) -> Destination:
         """Return where the calls behind a figure are: of the same time and tenant, unless *filters* name others."""
         return Destination("calls", self.here | filters)
-
-    def open_calls(self, **filters: str) -> None:
-        """Open the calls behind what was clicked."""
-        place = self.calls(**filters)
-        st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
 
 
 def _latency(view: View) -> None:
@@ -82,7 +77,7 @@ def _heat(view: View) -> None:
         picked, window = charts.cell_of(found["pick"]), view.overview.window
         begins = EPOCH + timedelta(seconds=picked.begins)
         cell = ranges.parameters(Range(span=(begins, window.cell_end(begins))), window.zone)
-        view.open_calls(tenant=picked.tenant, outcome="Any error", **cell)
+        go(view.calls(tenant=picked.tenant, outcome="Any error", **cell))
 
 
 def _spend(view: View) -> None:

@@ -16,7 +16,7 @@ from pages.kit.shared import key_of, shared
 
 visit = open_page(
     "Incident",
-    "What went wrong in a stretch of time, for whom, why, and what it cost.",
+    "What went wrong, for whom, why, and what it cost.",
     needs=Permission.GENERATIONS_READ,
     takes={"tenant": address.TENANT, **ranges.TAKES},
 )

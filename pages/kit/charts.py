@@ -191,9 +191,13 @@ def latency(overview: Overview) -> Picture:
 def bars_spec(
     days: int, names: tuple[str, ...], colours: tuple[str, ...], axis: str, *, is_counted: bool = False
 ) -> dict[str, Any]:
-    """Return the spec of stacked bars over time; *axis* is the format of its figures, whole ones if *is_counted*."""
+    """Return the spec of stacked bars over time, each name in its colour.
+
+    *axis* is the format of its figures, whole ones if *is_counted*.
+    """
     scale = alt.Scale(domain=list(names), range=list(colours))
-    seconds = [name for at, name in enumerate(names) if colours[at : at + 1] and colours[at] in colours[:at]]
+    each = enumerate(zip(names, colours, strict=True))
+    seconds = [name for at, (name, colour) in each if colour in colours[:at]]
     step: dict[str, Any] = {"tickMinStep": 1} if is_counted else {}
     bars = (
         alt.Chart(pd.DataFrame())
@@ -212,7 +216,7 @@ def bars_spec(
                 "name:N",
                 scale=scale,
                 sort=list(names),
-                legend=legend(columns=3 if colours else 2, symbolSize=80, offset=14),
+                legend=legend(columns=3, symbolSize=80, offset=14),
             ),
             opacity=alt.condition(f"indexof({seconds!r}, datum.name) < 0", alt.value(1), alt.value(0.45)),
             tooltip=[

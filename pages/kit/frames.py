@@ -91,7 +91,7 @@ def grid(
     cells = event.selection.cells if picks else ()
     row = int(cells[0][0]) if cells and cells[0][1] not in (leads or ()) else None
     if row is not None and opens is not None:
-        _go(opens(row))
+        go(opens(row))
     return row
 
 
@@ -135,10 +135,11 @@ def _follow(frame: Frame, key: str | None, leads: Mapping[str, Lead]) -> None:
             told = frame[name].iloc[clicked["row"]]
             if not told or pd.isna(told) or told == formats.UNKNOWN:
                 return  # there is no name
-            _go(lead(str(told)))
+            go(lead(str(told)))
 
 
-def _go(place: Destination) -> None:
+def go(place: Destination) -> None:
+    """Open a page at what its address is to hold."""
     st.switch_page(f"{place.page}/page.py", query_params=dict(place.parameters))
 
 

@@ -84,7 +84,7 @@ def open_page(
     """
     principal = current_principal()
     st.set_page_config(page_title=_tab(title, ()))
-    head, side = st.columns([4, 5], vertical_alignment="bottom", gap="small")
+    head, side = st.columns([3, 5], vertical_alignment="bottom", gap="small")
     with head:
         st.title(title, anchor=False)
         st.caption(caption)

@@ -8,7 +8,7 @@ from pages.store import room
 
 visit = open_page(
     "Store",
-    "How large the database is, what takes the room, and how long it lasts.",
+    "How large the database is, and how long it lasts.",
     needs=Permission.GENERATIONS_READ,
     takes={},
 )

@@ -10,6 +10,7 @@ from core.reports.store_size import DECISIONS, MOST_UNFOLDED, StoreSize
 from pages.kit import formats, layout, zones
 from pages.kit.exports import export
 from pages.kit.frames import grid, pd
+from pages.kit.markup import plain
 from pages.kit.page import Visit
 from pages.kit.shared import shared
 from pages.store import files
@@ -55,13 +56,15 @@ def draw(visit: Visit) -> None:
             st.caption("An SQLite of more than a gigabyte is not measured table by table: that would read all of it.")
         st.caption(_sums(found))
         if visit.runtime.analytics.is_set:
-            st.caption(zones.retold(visit.runtime.analytics.progress().told(visit.now)))
+            st.caption(plain(zones.retold(visit.runtime.analytics.progress().told(visit.now))))
     _kept(visit)
 
 
 def _kept(visit: Visit) -> None:
     """Say for how long calls are kept, of those tenants that do not keep them for ever."""
-    found = visit.runtime.reports.keeping(visit.principal)
+    runtime, ever = visit.runtime, Window.last(visit.now - EPOCH, visit.now)
+    days = tuple((one.id, one.call_days) for one in runtime.tenants.list(visit.principal))  # seen as soon as it is set
+    found = shared(visit, "calls_kept", ever, days, lambda: runtime.reports.keeping(visit.principal))
     if not found.tenants:
         st.caption("Calls are kept for ever: no tenant says for how many days.")
         return
@@ -78,7 +81,7 @@ def _kept(visit: Visit) -> None:
         ]
         grid(pd.DataFrame(rows), key="store_calls_kept", alt="For how long each tenant's calls are kept")
         if found.waits:
-            st.warning(found.waits, icon=":material/pause_circle:")
+            st.warning(plain(found.waits), icon=":material/pause_circle:")
         st.caption("Calls that are older go, the oldest first; their figures stay. All others are kept for ever.")
 
 
