@@ -37,6 +37,16 @@ CHART = 286
 """The height of a chart, in pixels."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What of a table's rows a click is about: its place alone says little, where rows have moved since."""
+
+    known: Mapping[str, Sequence[Any]]
+    """The cells of the columns by which rows are known, or whose names lead somewhere."""
+    places: Sequence[Destination] = ()
+    """What each row opens."""
+
+
 def table(
     frame: Frame | Mapping[str, Any],
     *,
@@ -56,22 +66,24 @@ def grid(
     columns: Mapping[str, ColumnConfig] | None = None,
     most_rows: int = 10,
     on_pick: Callable[[], None] | None = None,
-    picks: bool = False,
+    picks: str = "",
     opens: Callable[[int], Destination] | None = None,
     leads: Mapping[str, Lead] | None = None,
     sorts: bool = False,
     has_cards: bool = True,
 ) -> int | None:
-    """Draw a table that scrolls beyond *most_rows*; return the row that was clicked, if it *picks* rows.
+    """Draw a table that scrolls beyond *most_rows*; return the row that was clicked, where it *picks*.
 
-    A row *opens* what is behind it. With *on_pick* that is called instead, before the page runs anew. *leads* are the
-    columns of names, with where a click on one of them goes. A table that *sorts* is one page of a longer one: a click
-    on a head is for *on_pick* too (:func:`picked_head`), since what the browser would sort is this page alone.
+    It is known again by what stands in the column that *picks* names: rows may have moved since the one was drawn that
+    was clicked, and may be gone. A row *opens* what is behind it. With *on_pick* that is called instead, before the
+    page runs anew. *leads* are the columns of names, with where a click on one of them goes. A table that *sorts* is
+    one page of a longer one: a click on a head is for *on_pick* too (:func:`picked_head`), since what the browser would
+    sort is this page alone.
 
     On a phone cards stand in its place, unless *has_cards* is false, or rows can be picked there alone.
     """
-    picks = picks or (opens is not None and on_pick is None)
-    cards = has_cards and (opens is not None or not (picks or on_pick))
+    is_picked = bool(picks) or (opens is not None and on_pick is None)
+    cards = has_cards and (opens is not None or not (is_picked or on_pick))
     with st.container(key=f"{key}_wide") if cards else nullcontext():
         event: Any = st.dataframe(  # pyright: ignore[reportUnknownMemberType]
             _filled(frame, leads or ()),
@@ -79,20 +91,26 @@ def grid(
             height=HEAD + ROW * min(len(frame), most_rows) + 2,
             row_height=ROW,
             key=key,
-            on_select=on_pick or ("rerun" if picks else "ignore"),
+            on_select=on_pick or ("rerun" if is_picked else "ignore"),
             selection_mode=["single-cell", "single-column"] if sorts else "single-cell",
             placeholder=formats.UNKNOWN,
             alt=alt,
             column_config=_leading(columns or {}, key, leads or ()),
         )
-    _follow(frame, key, leads or {})
+    known = {name: list(frame[name]) for name in {*(leads or ()), *((picks,) if picks else ())}}
+    drawn = _Drawn(known, [opens(row) for row in range(len(frame))] if opens and not on_pick else ())
+    clicked = _drawn_before(drawn, key)
+    _follow(clicked, key, leads or {})
     if cards:
         phone_cards.draw_rows(frame, columns or {}, grid=f"{key}_wide", label=alt, leads=leads or {}, opens=opens)
-    cells = event.selection.cells if picks else ()
+    cells = event.selection.cells if is_picked else ()
     row = int(cells[0][0]) if cells and cells[0][1] not in (leads or ()) else None
-    if row is not None and opens is not None:
-        go(opens(row))
-    return row
+    if row is not None and row < len(clicked.places):
+        go(clicked.places[row])
+    if row is None or not picks or row >= len(clicked.known[picks]):
+        return None
+    name = clicked.known[picks][row]
+    return drawn.known[picks].index(name) if name in drawn.known[picks] else None
 
 
 def picked(key: str, leads: Container[str] = ()) -> int | None:
@@ -128,11 +146,19 @@ def _leading(columns: Mapping[str, Any], key: str | None, leads: Iterable[str]) 
     return made
 
 
-def _follow(frame: Frame, key: str | None, leads: Mapping[str, Lead]) -> None:
+def _drawn_before(drawn: _Drawn, key: str) -> _Drawn:
+    """Return what the table *key* showed when it was clicked, and remember what it shows from now on."""
+    before: _Drawn = st.session_state.get(f"{key}_drawn", drawn)
+    st.session_state[f"{key}_drawn"] = drawn
+    return before
+
+
+def _follow(drawn: _Drawn, key: str, leads: Mapping[str, Lead]) -> None:
     """Go where a name leads, if one was clicked."""
     for name, lead in leads.items():
         if clicked := st.session_state.get(f"{key}_{name}"):
-            told = frame[name].iloc[clicked["row"]]
+            row, names = clicked["row"], drawn.known.get(name, ())
+            told = names[row] if row < len(names) else None
             if not told or pd.isna(told) or told == formats.UNKNOWN:
                 return  # there is no name
             go(lead(str(told)))
@@ -212,5 +238,5 @@ def editor(
         num_rows="dynamic" if grows else "fixed",
         column_config=_leading(columns, key, leads or ()),
     )
-    _follow(frame, key, leads or {})
+    _follow(_drawn_before(_Drawn({name: list(frame[name]) for name in leads or ()}), key), key, leads or {})
     return edited  # pyright: ignore[reportUnknownVariableType]

@@ -34,7 +34,7 @@ def draw(visit: Visit, tenant: Tenant | None) -> None:
             pd.DataFrame([_line(one) for one in found]),
             key="certificate_lines",
             alt="The newest erasures and what went",
-            picks=True,
+            picks="Certificate",
             leads={"By": links.of_actor},
         )
         _told(found, picked)

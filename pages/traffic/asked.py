@@ -66,7 +66,7 @@ class PickedCalls:
     chosen: Range
     """When they began."""
     around: str = ""
-    """The range that they were cut out of, as the address has it."""
+    """The range that they were cut out of, as an address has it; empty for what is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +119,19 @@ class TrafficView:
             chosen = Range.read(at) or self.chosen
             terms, among = narrowed(self.q, read_search(here).term), self.calls(self.q, self.window)
             window = chosen.window(visit.now, self.zone) if at else self.window
-            selected = self.calls(terms, window)
-            return PickedCalls(within=self.window, selected=selected, among=among, terms=here, chosen=chosen)
+            selected, within = self.calls(terms, window), self.window
+            passed = self._passed(chosen) if at else None
+            if passed is not None:
+                within = passed.window(visit.now, self.zone)
+                among = self.calls(self.q, within)
+            return PickedCalls(
+                within=within,
+                selected=selected,
+                among=among,
+                terms=here,
+                chosen=chosen,
+                around=str(passed) if passed else "",
+            )
         outer = Range.read(around)
         if outer is None or self.chosen.span is None:
             return None
@@ -133,6 +144,17 @@ class TrafficView:
             chosen=self.chosen,
             around=around,
         )
+
+    def _passed(self, at: Range) -> Range | None:
+        """Return what a stretch is held against that does not lie within what is shown: as much, as it was then.
+
+        A range that ends now has moved on since the stretch was picked, for whoever opens the link of yesterday.
+        """
+        if at.span is None or (self.window.starts_at <= at.span[0] and at.span[1] <= self.window.ends_at):
+            return None
+        length = max(self.window.ends_at - self.window.starts_at, at.span[1] - at.span[0])
+        ends_at = max(at.span[1], min(self.window.ends_at, at.span[0] + length))
+        return Range.between(ends_at - length, ends_at)
 
 
 def narrowed(q: str, term: Term | None) -> str:

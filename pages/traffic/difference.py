@@ -48,14 +48,10 @@ def draw(visit: Visit, asked: TrafficView) -> None:
 def _which(asked: TrafficView, picked: PickedCalls) -> str:
     """Return which calls are held against which."""
     what = f"calls with {plain(picked.terms)}" if picked.terms else "all calls"
-    outer = ranges.within(asked.chosen, asked.zone) if picked.within is asked.window else _around(asked)
+    around = ranges.Range.read(picked.around) or asked.chosen
+    outer = ranges.within(around, asked.zone)
     when = plain(ranges.within(picked.chosen, asked.zone))
     return f"**{what[0].upper()}{what[1:]} {when}**, against the others {plain(outer)}."
-
-
-def _around(asked: TrafficView) -> str:
-    outer = ranges.Range.read(st.query_params.get(AROUND, ""))
-    return ranges.within(outer, asked.zone) if outer else ""
 
 
 def _tell(asked: TrafficView, picked: PickedCalls, found: Contrast) -> None:
@@ -123,7 +119,7 @@ def _ways(asked: TrafficView, picked: PickedCalls) -> None:
         elif picked.chosen != asked.chosen and st.button(
             "Zoom in", icon=":material/zoom_in:", type="tertiary", key="zoom_in"
         ):
-            cut_out(picked.chosen, asked.chosen)
+            cut_out(picked.chosen, ranges.Range.read(picked.around) or asked.chosen)
             st.rerun()
         if picked.terms and st.button("Only these", icon=":material/filter_alt:", type="tertiary", key="only_these"):
             unpick()

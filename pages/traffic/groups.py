@@ -126,7 +126,7 @@ def _table(visit: Visit, asked: TrafficView, by: str, key: str) -> None:
         with st.container(key="groups_grid"):
             row = grid(
                 frame,
-                picks=True,
+                picks="name",
                 key=f"table_{key}_{by}",
                 alt=f"Calls by {words.dimension(by)}, with objects, errors, blocked calls, latency, tokens and spend",
                 columns=_columns(by, found, ranges.before(asked.chosen)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -11,8 +13,11 @@ from core.reports import Window
 from core.reports.query import Group, GroupFigures
 from core.reports.ranges import Range
 from pages.traffic import figures, words
-from pages.traffic.asked import HERE, TrafficView, cut_out, narrowed, pick
+from pages.traffic.asked import AT, HERE, TrafficView, cut_out, narrowed, pick
 from tests.pages.conftest import NOW
+
+if TYPE_CHECKING:
+    from pages.kit.page import Visit
 
 TERM = FieldMatch("model", exactly("openai/gpt-4o"))
 DAY = Range("24h")
@@ -46,6 +51,22 @@ def test_what_is_picked_holds_beside_the_search(q: str) -> None:
         found = read_search(joined).term
         assert parts(found) == (*before, term)
         assert not before or isinstance(found, Every)
+
+
+def test_a_stretch_that_the_range_has_left_behind_is_held_against_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens yesterday's link to a cell of the last day sees it among the 24 hours around it, and so it says."""
+    visit = SimpleNamespace(now=NOW)
+    view = TrafficView(tenant=None, chosen=DAY, window=Window.last(timedelta(days=1), NOW), q="")
+    for ago, is_shown in ((timedelta(hours=3), True), (timedelta(hours=30), False)):
+        cell = Range.between(NOW - ago, NOW - ago + timedelta(minutes=15))
+        monkeypatch.setattr("streamlit.query_params", {AT: str(cell)})
+        picked = view.picked(cast("Visit", visit))
+        assert picked is not None
+        assert picked.among.starts_at <= picked.selected.starts_at
+        assert picked.selected.ends_at <= picked.among.ends_at
+        assert picked.within.ends_at - picked.within.starts_at >= timedelta(days=1)
+        assert (picked.around == "") == is_shown
+        assert is_shown or picked.among.ends_at < NOW
 
 
 def test_models_of_two_providers_have_two_names() -> None:
