@@ -33,6 +33,7 @@ from core.runtime import Runtime
 from core.settings import ROOT, Settings
 from core.telemetry import configure_logging
 from tests import servers
+from tests.console import console
 from tests.corridor import DOLLAR
 from tests.servers import free_port
 from tests.wire.server import WireServer
@@ -347,10 +348,4 @@ def test_no_page_holds_a_key(sung: Sung) -> None:
 
 
 def _opened(name: str, parameters: dict[str, str]) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "pages" / "_frame.py"), default_timeout=60)
-    if name != "home":
-        page.run()
-        page.switch_page(f"{name}/page.py")
-    for parameter, value in parameters.items():
-        page.query_params[parameter] = value
-    return page.run()
+    return console(name, **parameters).run()

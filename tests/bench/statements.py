@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core import runtime
 from core.clock import SystemClock
@@ -16,6 +15,7 @@ from core.tables import Tenant
 from pages.kit import shared
 from tests import builders
 from tests.bench.measure import table
+from tests.console import console
 from tests.many_tenants import grow
 from tests.statements import Statements, counted
 
@@ -65,12 +65,7 @@ def _opened(proctor: Runtime, statements: Statements, tenant: Tenant) -> dict[st
 
 
 def _statements(statements: Statements, name: str, **parameters: str) -> int:
-    page = AppTest.from_file(str(FRAME), default_timeout=120)
-    if name != "home":
-        page.run()
-        page.switch_page(f"{name}/page.py")
-    for parameter, value in parameters.items():
-        page.query_params[parameter] = value
+    page = console(name, **parameters)
     st.cache_data.clear()
     shared.forget()
     statements.clear()

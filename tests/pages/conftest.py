@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +21,8 @@ from core.runtime import Runtime
 from core.settings import Settings
 from core.tables import AuditEntry
 from pages.kit import shared, visitor
+from tests.console import console
 
-FRAME = Path(__file__).parents[2] / "pages" / "_frame.py"
 NOW = datetime(2026, 3, 4, 12, 7, tzinfo=UTC)
 """When the pages are looked at, unless a test moves the clock: a Wednesday, seven minutes past noon."""
 
@@ -59,13 +58,7 @@ def open_page(proctor: Runtime) -> Open:
     """Opens a page by its name, through the frame and its menu as a browser does."""
 
     def opened(name: str, **parameters: Any) -> AppTest:
-        page = AppTest.from_file(str(FRAME), default_timeout=60)
-        if name != "home":
-            page.run()
-            page.switch_page(f"{name}/page.py")
-        for parameter, value in parameters.items():
-            page.query_params[parameter] = value
-        return page.run()
+        return console(name, **parameters).run()
 
     return opened
 

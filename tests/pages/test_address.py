@@ -7,7 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
-from tests.pages.conftest import FRAME, Open
+from tests.console import FRAME
+from tests.pages.conftest import Open
 
 PAGES = sorted({page.parent.name for page in FRAME.parent.glob("*/page.py")} - {"kit"})
 KNOWN: dict[str, tuple[str, ...]] = {

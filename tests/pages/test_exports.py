@@ -55,8 +55,9 @@ from pages.statement.files import TenantMonth
 from tests import builders, servers
 from tests.builders import person
 from tests.conftest import START
+from tests.console import console
 from tests.grounds import DAY, RATES, Ground, ground, nowhere
-from tests.pages.conftest import FRAME, Open, Tab
+from tests.pages.conftest import Open, Tab
 
 PASSWORD, ADDRESS = "correct horse battery", "127.0.0.1"
 LINK = re.compile(r'href="(/export/[\w.-]+)" download="([^"]+)"')
@@ -576,7 +577,7 @@ def changes_drawn_for(on: Runtime, token: str) -> str:
     known = visitor.token
     visitor.token = lambda: token
     try:
-        page = AppTest.from_file(str(FRAME), default_timeout=60).run().switch_page("changes/page.py").run()
+        page = console("changes").run()
         [(address, _)] = [one for one in links(page) if one[1].startswith("changes-")]
         return address
     finally:

@@ -21,7 +21,8 @@ from pages.kit import page as kit
 from pages.kit.markup import code, plain
 from pages.kit.outcomes import OUTCOMES
 from tests import builders
-from tests.pages.conftest import FRAME, NOW, Open
+from tests.console import FRAME
+from tests.pages.conftest import NOW, Open
 
 CONFIG = FRAME.parents[1] / ".streamlit" / "config.toml"
 PAGES = sorted(path.parent.name for path in FRAME.parent.glob("*/page.py") if path.parent.name != "kit")

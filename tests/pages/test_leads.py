@@ -13,8 +13,9 @@ from core.clock import ManualClock
 from core.runtime import Runtime
 from pages.kit import links
 from tests.conftest import START
+from tests.console import FRAME
 from tests.grounds import Ground, ground
-from tests.pages.conftest import FRAME, Open
+from tests.pages.conftest import Open
 
 PAGES = sorted(path.parent.name for path in FRAME.parent.glob("*/page.py") if path.parent.name != "kit")
 NAMES = {"Tenant", "Of whom", "Whose calls", "Route", "Schema", "Model", "Started by", "Who", "Name", "Set by", "By"}

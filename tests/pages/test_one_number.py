@@ -30,8 +30,8 @@ from core.reports import CallFilter, Window, csv
 from core.reports.measures import MEASURES
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Tenant
 from pages.kit import formats, shared
+from tests.console import console
 from tests.corridor import ANTHROPIC, OPENAI, Rig, program, question, rig
-from tests.pages.conftest import FRAME
 from tests.wire.server import WireServer
 
 MYSTERY = "openai/mystery-model"
@@ -96,12 +96,7 @@ def paid(on: Rig, tenant: Tenant) -> int:
 
 def opened(name: str, **parameters: str) -> AppTest:
     """Open a page of the console with these parameters in its URL; what Home has chosen before is chosen anew."""
-    page = AppTest.from_file(str(FRAME), default_timeout=60)
-    if name != "home":
-        page.run()
-        page.switch_page(f"{name}/page.py")
-    for parameter, value in parameters.items():
-        page.query_params[parameter] = value
+    page = console(name, **parameters)
     page.run()
     if "tenant" in parameters:
         page.selectbox(key="tenant").select(parameters["tenant"]).run()

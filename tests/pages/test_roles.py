@@ -17,8 +17,9 @@ from core.runtime import Runtime
 from pages.kit import page as kit
 from tests.builders import person
 from tests.conftest import START
+from tests.console import FRAME
 from tests.grounds import Ground, ground
-from tests.pages.conftest import FRAME, Open
+from tests.pages.conftest import Open
 
 PAGES = sorted(path.parent.name for path in FRAME.parent.glob("*/page.py") if path.parent.name != "kit")
 

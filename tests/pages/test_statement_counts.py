@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from core import runtime as running
 from core.clock import ManualClock
@@ -17,8 +16,9 @@ from core.runtime import Runtime
 from core.settings import Settings
 from pages.kit import shared
 from tests import builders
+from tests.console import FRAME, console
 from tests.grounds import RATES, Ground, ground
-from tests.pages.conftest import FRAME, NOW
+from tests.pages.conftest import NOW
 from tests.statements import Statements, counted
 
 FEW, MANY = 3, 12
@@ -55,12 +55,7 @@ def shape(field: str) -> dict[str, object]:
 
 def opened(statements: Statements, name: str, **parameters: str) -> int:
     """Open a page as for the first time; return how many statements that took."""
-    page = AppTest.from_file(str(FRAME), default_timeout=60)
-    if name != "home":
-        page.run()
-        page.switch_page(f"{name}/page.py")
-    for parameter, value in parameters.items():
-        page.query_params[parameter] = value
+    page = console(name, **parameters)
     st.cache_data.clear()
     shared.forget()
     statements.clear()
@@ -84,6 +79,7 @@ def test_no_page_asks_more_often_for_more(sqlite_url: str, statements: Statement
     try:
         with closing(proctor):
             grounds = more(proctor, 0, FEW)
+            opened(statements, "home")  # what is asked once in a process
             for count in (0, MANY - FEW):
                 more(proctor, FEW, count)
                 views = {

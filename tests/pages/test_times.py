@@ -19,8 +19,9 @@ from core.principals import LOCAL_OPERATOR
 from core.runtime import Runtime
 from pages.kit import zones
 from tests.conftest import START
+from tests.console import FRAME
 from tests.grounds import Ground, ground
-from tests.pages.conftest import FRAME, Open
+from tests.pages.conftest import Open
 from tests.pages.test_exports import ASKED, made
 
 PAGES = sorted(path.parent.name for path in FRAME.parent.glob("*/page.py") if path.parent.name != "kit")

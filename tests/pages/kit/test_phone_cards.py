@@ -54,7 +54,7 @@ def _page() -> None:
     looks = {"name": st.column_config.TextColumn("Tenant"), "trend": st.column_config.AreaChartColumn("Over time")}
     grid(frame, key="led", alt="Led", columns=looks, leads={"name": links.of_tenant})
     grid(frame, key="opened", alt="Opened", columns=looks, opens=lambda row: links.of_route(f"r{row}"))
-    grid(frame, key="picked", alt="Picked", columns=looks, picks=True)
+    grid(frame, key="picked", alt="Picked", columns=looks, picks="name")
     long = pd.DataFrame({"name": [f"n{place}" for place in range(130)]})
     grid(long, key="long", alt="Long")
 
