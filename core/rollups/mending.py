@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from core.rollups.facets import WIDTHS
 from core.rollups.layers import EMPTIED, EMPTIED_SLOTS, LOCK
-from core.rollups.proof import slots_off, sums_off
+from core.rollups.proof import Look, looks
 from core.rollups.sums import NAMES
 from core.store import AT_ONCE, Store
 
@@ -46,33 +45,21 @@ class Mending:
 
     def mend(self, day: datetime) -> int:
         """Bring all widths of one UTC day in line; return how many rows were off."""
-        return sum(self._mend_sums(day, width) + self._mend_slots(day, width) for width in WIDTHS)
+        return sum(map(self._mend, looks(self._store, day)))
 
-    def _mend_sums(self, day: datetime, width: int) -> int:
+    def _mend(self, look: Look) -> int:
+        key, sums = (_SLOT_KEY, ("n",)) if look.of_slots else (_KEY, ("n", *NAMES))
+        added, emptied = (self._slots, self._emptied_slots) if look.of_slots else (self._sums, self._emptied)
         mended = 0
         for _ in range(_MOST_PASSES):
             with self._store.scanning() as session:
-                found = sums_off(self._store, session.connection(), day, width, _FOUND_AT_ONCE)
+                found = look.off(self._store, session.connection(), _FOUND_AT_ONCE)
             rows: list[dict[str, Any]] = []
-            for facet, tenant_id, at, value, detail, *off in found:
-                key = dict(zip(_KEY, (facet, width, tenant_id, at, value, detail), strict=True))
-                rows.append(key | {name: -by for name, by in zip(("n", *NAMES), off, strict=True)})
-            self._write(self._sums, self._emptied, rows)
-            mended += len(rows)
-            if len(rows) < _FOUND_AT_ONCE:
-                break
-        return mended
-
-    def _mend_slots(self, day: datetime, width: int) -> int:
-        mended = 0
-        for _ in range(_MOST_PASSES):
-            with self._store.scanning() as session:
-                found = slots_off(self._store, session.connection(), day, width, _FOUND_AT_ONCE)
-            rows: list[dict[str, Any]] = []
-            for facet, tenant_id, at, value, detail, kind, slot, off in found:
-                key = dict(zip(_SLOT_KEY, (facet, width, tenant_id, at, value, detail, kind, slot), strict=True))
-                rows.append(key | {"n": -off})
-            self._write(self._slots, self._emptied_slots, rows)
+            for facet, *named in found:
+                off = named[len(key) - 2 :]
+                row = dict(zip(key, (facet, look.minutes, *named), strict=False))
+                rows.append(row | {name: -by for name, by in zip(sums, off, strict=True)})
+            self._write(added, emptied, rows)
             mended += len(rows)
             if len(rows) < _FOUND_AT_ONCE:
                 break

@@ -1,13 +1,18 @@
 """Proving rollups: what they and the deltas say of some days, held against the calls of those days.
 
-Of a tenant whose calls of a day have aged out nothing is left to hold its own sums against. They are taken for what
-they were when the calls went, and the sums of all tenants together are held against them and the others' calls.
+Quarters of an hour of each tenant are held against the calls; those of all tenants, hours and days against the quarters
+that they are made of. Each is one look of its own at some of the day: by how much two sides differ is the same whatever
+is recorded, corrected or folded between one look and the next, as each of these moves both sides alike.
+
+Of a tenant whose calls of a day have aged out nothing is left to hold its quarters against. They are taken for what
+they were when the calls went.
 """
 
 # ruff: noqa: S608 written here: no value ever stands in the text
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,14 +20,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.clock import from_micros, micros
-from core.rollups.expanding import WITHOUT_ALL, added, expanded, expanded_slots, floored
-from core.rollups.facets import WIDTHS, kept_by
-from core.rollups.facts import HEADS, facts
+from core.rollups.expanding import KEYS, WITHOUT_ALL, added, expanded, expanded_slots, floored
+from core.rollups.facets import DAY, FACETS, HOUR, QUARTER, kept_by
+from core.rollups.facts import HEADS, MINUTE_MICROS, facts
 from core.rollups.sums import NAMES
 from core.store import Store
 
 MOST_TOLD = 20
 _DAY = timedelta(days=1)
+_AT_ONCE = 20_000
+"""About so many calls one look reads."""
+_COUNTED = "SELECT COUNT(*) FROM generation WHERE started_at >= :since AND started_at < :until"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,90 +50,141 @@ class Mismatch:
     """By how much it is too high."""
 
 
-_ALL = ", ".join(("n", *NAMES))
-_ROWS = ", ".join((*HEADS, *NAMES))
-_AGED = "(SELECT o.tenant_id FROM aged_out o WHERE o.raw_from > :since)"
-"""The tenants whose calls of the day are gone, or going."""
-_FACTS = facts(f"g.started_at >= :since AND g.started_at < :until AND g.tenant_id NOT IN {_AGED}")
-_SOURCE = (
-    f"SELECT {_ROWS}, n FROM rollup_delta WHERE at >= :since AND at < :until AND tenant_id NOT IN {_AGED} "
-    f"UNION ALL SELECT {_ROWS}, -1 AS n FROM ({_FACTS}) AS f"
-)
-_APART = f"WITH source AS ({_SOURCE}), apart AS"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at some of a day: which rows of one width are off, and by how much each is too high."""
+
+    minutes: int
+    """Of the rows that are proven."""
+    of_slots: bool
+    sql: str
+    since: int
+    until: int
+
+    def off(self, store: Store, connection: Connection, most: int) -> list[tuple[Any, ...]]:
+        """Return rows that are off: the key, kind and slot if it is *of_slots*, then by how much each is too high."""
+        bound = {"since": self.since, "until": self.until, "most": most}
+        return [tuple(row) for row in connection.exec_driver_sql(store.prepare(self.sql), bound)]
+
+    def told(self, row: Sequence[Any]) -> Mismatch:
+        """Return what is off in one of them."""
+        facet, tenant_id, at, value, detail, *off = row
+        if self.of_slots:
+            what, by = f"{off[0]} in slot {off[1]}", off[2]
+        else:
+            what, by = next((name, by) for name, by in zip(_SUMS, off, strict=True) if by)
+        return Mismatch(
+            facet=facet,
+            minutes=self.minutes,
+            tenant_id=tenant_id,
+            at=from_micros(at),
+            value=value,
+            detail=detail,
+            what=what,
+            by=by,
+        )
 
 
-def _scopes(width: int, selected: str, *, slots: bool = False) -> str:
-    return " UNION ALL ".join(
-        f"SELECT facet, {tenant} AS tenant_id, {floored(width)} AS at, value, detail, {selected} FROM apart "
-        f"WHERE facet IN ({kept_by(width, slots=slots)}) AND {where}"
-        for tenant, where in (("tenant_id", "1 = 1"), ("''", f"facet NOT IN ({WITHOUT_ALL})"))
-    )
-
-
-def _rolled(table: str, width: int, kept: str, taken: str) -> str:
-    """Return the rows that are proven, and those that are part of the sums of all: what each adds, and takes off."""
-    day = f"FROM {table} WHERE minutes = {width} AND at >= :since AND at < :until AND tenant_id"
-    return (
-        f"SELECT facet, tenant_id, at, value, detail, {kept} {day} NOT IN {_AGED} "
-        f"UNION ALL SELECT facet, '' AS tenant_id, at, value, detail, {taken} {day} IN {_AGED} "
-        f"AND facet NOT IN ({WITHOUT_ALL})"
-    )
-
-
-def _of_sums(width: int) -> str:
-    differs = " OR ".join(f"SUM({name}) <> 0" for name in ("n", *NAMES))
-    taken = ", ".join(f"-{name} AS {name}" for name in ("n", *NAMES))
-    return f"""{_APART} ({expanded("source")})
-SELECT facet, tenant_id, at, value, detail, {added(("n", *NAMES))} FROM (
-    {_rolled("rollup", width, _ALL, taken)} UNION ALL {_scopes(width, _ALL)}
-) AS both_sides GROUP BY 1, 2, 3, 4, 5 HAVING {differs} ORDER BY 3, 1, 2 LIMIT :most"""
-
-
-def _of_slots(width: int) -> str:
-    return f"""{_APART} ({expanded_slots("source")})
-SELECT facet, tenant_id, at, value, detail, kind, slot, {added(("n",))} FROM (
-    {_rolled("rollup_slot", width, "kind, slot, n", "kind, slot, -n AS n")}
-    UNION ALL {_scopes(width, "kind, slot, n", slots=True)}
-) AS both_sides GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING SUM(n) <> 0 ORDER BY 3, 1, 2 LIMIT :most"""
-
-
-def sums_off(store: Store, connection: Connection, day: datetime, width: int, most: int) -> list[tuple[Any, ...]]:
-    """Return the rows of one UTC day and width whose sums are off: the key, then by how much each is too high."""
-    return [tuple(row) for row in connection.exec_driver_sql(store.prepare(_of_sums(width)), _bound(day, most))]
-
-
-def slots_off(store: Store, connection: Connection, day: datetime, width: int, most: int) -> list[tuple[Any, ...]]:
-    """Return the rows of histograms that are off: the key, kind and slot, then by how much it is too high."""
-    return [tuple(row) for row in connection.exec_driver_sql(store.prepare(_of_slots(width)), _bound(day, most))]
+def looks(store: Store, day: datetime) -> Iterator[Look]:
+    """Yield what proves one UTC day, in the order in which it is mended: what others are made of comes first."""
+    since, until = micros(day), micros(day + _DAY)
+    (counted,) = store.read_one(store.prepare(_COUNTED), {"since": since, "until": until})
+    hours = max(1, min(24, 24 * _AT_ONCE // max(1, counted)))
+    width = hours * HOUR * MINUTE_MICROS
+    for at in range(since, until, width):
+        for minutes, of_slots, sql in _OF_A_STRETCH:
+            yield Look(minutes=minutes, of_slots=of_slots, sql=sql, since=at, until=min(at + width, until))
+    for of_slots in (False, True):
+        for facets in [_FACETS] if width >= until - since else [(one,) for one in _FACETS]:
+            sql = _wider(DAY, facets, of_slots=of_slots)
+            yield Look(minutes=DAY, of_slots=of_slots, sql=sql, since=since, until=until)
 
 
 def mismatches(store: Store, connection: Connection, day: datetime) -> list[Mismatch]:
-    """Return where the rollups of one UTC day differ from its calls, in one look; at most twenty of each width."""
-    found: list[Mismatch] = []
-    for width in WIDTHS:
-        for row in sums_off(store, connection, day, width, MOST_TOLD):
-            what, by = next((name, by) for name, by in zip(("n", *NAMES), row[5:], strict=True) if by)
-            found.append(_difference(width, row, what, by))
-        found += [
-            _difference(width, row, f"{row[5]} in slot {row[6]}", row[7])
-            for row in slots_off(store, connection, day, width, MOST_TOLD)
-        ]
-    return found
+    """Return where the rollups of one UTC day differ from its calls: at most twenty of each look."""
+    return [one.told(row) for one in looks(store, day) for row in one.off(store, connection, MOST_TOLD)]
 
 
-def _bound(day: datetime, most: int) -> dict[str, int]:
-    return {"since": micros(day), "until": micros(day + _DAY), "most": most}
+# ── The statements ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_FACETS = tuple(facet.name for facet in FACETS)
+_SUMS = ("n", *NAMES)
+_ROWS = ", ".join((*HEADS, *NAMES))
+_WITHIN = "at >= :since AND at < :until"
+_AGED = "(SELECT o.tenant_id FROM aged_out o WHERE o.raw_from > :since)"
+"""The tenants whose calls of the day are gone, or going."""
+_TENANTS = "(SELECT id FROM tenant)"
+"""Rows are found by facet, width and tenant, each by its place in the key: a look at a day leaves all others alone."""
 
 
-def _difference(width: int, row: tuple[Any, ...], what: str, by: int) -> Mismatch:
-    facet, tenant_id, at, value, detail, *_ = row
-    return Mismatch(
-        facet=facet,
-        minutes=width,
-        tenant_id=tenant_id,
-        at=from_micros(at),
-        value=value,
-        detail=detail,
-        what=what,
-        by=by,
+def _head(*, of_slots: bool) -> tuple[str, str, tuple[str, ...]]:
+    return ("rollup_slot", f"{KEYS}, kind, slot", ("n",)) if of_slots else ("rollup", KEYS, _SUMS)
+
+
+def _differing(sides: str, *, of_slots: bool) -> str:
+    _, keys, names = _head(of_slots=of_slots)
+    differs = " OR ".join(f"SUM({name}) <> 0" for name in names)
+    return (
+        f"SELECT {keys}, {added(names)} FROM ({sides}) AS both_sides GROUP BY {keys} HAVING {differs} "
+        "ORDER BY at, facet, tenant_id LIMIT :most"
     )
+
+
+def _kept(minutes: int, tenants: str, facets: Sequence[str] = _FACETS, *, of_slots: bool) -> str:
+    """Return the rows of one width, of the *tenants* that a condition names."""
+    table, keys, names = _head(of_slots=of_slots)
+    listed = ", ".join(f"'{one}'" for one in facets)
+    kinds = " AND kind IN ('duration', 'ttft')" if of_slots else ""
+    return (
+        f"SELECT {keys}, {', '.join(names)} FROM {table} WHERE facet IN ({listed}) AND minutes = {minutes}{kinds} "
+        f"AND {tenants} AND {_WITHIN}"
+    )
+
+
+def _taken(narrower: str, *, of_slots: bool, minutes: int = QUARTER, tenant: str = "tenant_id") -> str:
+    """Return what such rows say of wider stretches, or of all tenants, to be taken off."""
+    _, keys, names = _head(of_slots=of_slots)
+    columns = keys.replace("tenant_id", f"{tenant} AS tenant_id").replace(" at,", f" {floored(minutes)} AS at,")
+    return f"SELECT {columns}, {', '.join(f'-{name} AS {name}' for name in names)} FROM ({narrower}) AS narrower"
+
+
+def _own(*, of_slots: bool) -> str:
+    """Return the look at quarters of each tenant, against its calls and what waits to be folded."""
+    _, keys, names = _head(of_slots=of_slots)
+    facts_of = facts(f"g.started_at >= :since AND g.started_at < :until AND g.tenant_id NOT IN {_AGED}")
+    source = (
+        f"SELECT {_ROWS}, n FROM rollup_delta WHERE {_WITHIN} AND tenant_id NOT IN {_AGED} "
+        f"UNION ALL SELECT {_ROWS}, -1 AS n FROM ({facts_of}) AS f"
+    )
+    apart = (expanded_slots if of_slots else expanded)("source")
+    kept = _kept(QUARTER, f"tenant_id IN {_TENANTS} AND tenant_id NOT IN {_AGED}", of_slots=of_slots)
+    sides = f"{kept} UNION ALL SELECT {keys}, {', '.join(names)} FROM apart"
+    return f"WITH source AS ({source}), apart AS ({apart}) {_differing(sides, of_slots=of_slots)}"
+
+
+def _all(*, of_slots: bool) -> str:
+    """Return the look at quarters of all tenants, against those of each."""
+    own = _kept(QUARTER, f"tenant_id IN {_TENANTS} AND facet NOT IN ({WITHOUT_ALL})", of_slots=of_slots)
+    kept = _kept(QUARTER, "tenant_id = ''", of_slots=of_slots)
+    return _differing(f"{kept} UNION ALL {_taken(own, of_slots=of_slots, tenant=chr(39) * 2)}", of_slots=of_slots)
+
+
+def _wider(minutes: int, facets: Sequence[str] = _FACETS, *, of_slots: bool) -> str:
+    """Return the look at a wider width, against the quarters within."""
+    whose = ("tenant_id = ''", f"tenant_id IN {_TENANTS}")
+    of_kept = f"facet IN ({kept_by(minutes, slots=of_slots)})"
+    sides = [_kept(minutes, one, facets, of_slots=of_slots) for one in whose]
+    narrower = [_kept(QUARTER, f"{one} AND {of_kept}", facets, of_slots=of_slots) for one in whose]
+    sides += [_taken(one, of_slots=of_slots, minutes=minutes) for one in narrower]
+    return _differing(" UNION ALL ".join(sides), of_slots=of_slots)
+
+
+def _hours(*, of_slots: bool) -> str:
+    return _wider(HOUR, of_slots=of_slots)
+
+
+_OF_A_STRETCH = tuple(
+    (minutes, of_slots, made(of_slots=of_slots))
+    for minutes, made in ((QUARTER, _own), (QUARTER, _all), (HOUR, _hours))
+    for of_slots in (False, True)
+)
