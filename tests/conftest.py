@@ -19,7 +19,7 @@ from hypothesis import settings as examples
 from core.clock import ManualClock
 from core.settings import Settings
 from core.store import Store
-from tests import compiled_once, offline, one_writer, servers
+from tests import compiled_once, offline, one_trust, one_writer, servers
 from tests.examples import IS_SOAK, many
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -65,6 +65,7 @@ def pytest_configure() -> None:
     offline.watch()
     one_writer.watch()
     compiled_once.watch()
+    one_trust.watch()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
