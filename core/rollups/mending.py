@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core.rollups.layers import EMPTIED, EMPTIED_SLOTS, LOCK
-from core.rollups.proof import Look, looks
+from core.rollups.proof import PartProof, part_proofs
 from core.rollups.sums import NAMES
 from core.store import AT_ONCE, Store
 
@@ -45,19 +45,19 @@ class Mending:
 
     def mend(self, day: datetime) -> int:
         """Bring all widths of one UTC day in line; return how many rows were off."""
-        return sum(map(self._mend, looks(self._store, day)))
+        return sum(map(self._mend, part_proofs(self._store, day)))
 
-    def _mend(self, look: Look) -> int:
-        key, sums = (_SLOT_KEY, ("n",)) if look.of_slots else (_KEY, ("n", *NAMES))
-        added, emptied = (self._slots, self._emptied_slots) if look.of_slots else (self._sums, self._emptied)
+    def _mend(self, part: PartProof) -> int:
+        key, sums = (_SLOT_KEY, ("n",)) if part.of_slots else (_KEY, ("n", *NAMES))
+        added, emptied = (self._slots, self._emptied_slots) if part.of_slots else (self._sums, self._emptied)
         mended = 0
         for _ in range(_MOST_PASSES):
             with self._store.scanning() as session:
-                found = look.off(self._store, session.connection(), _FOUND_AT_ONCE)
+                found = part.off(self._store, session.connection(), _FOUND_AT_ONCE)
             rows: list[dict[str, Any]] = []
             for facet, *named in found:
                 off = named[len(key) - 2 :]
-                row = dict(zip(key, (facet, look.minutes, *named), strict=False))
+                row = dict(zip(key, (facet, part.minutes, *named), strict=False))
                 rows.append(row | {name: -by for name, by in zip(sums, off, strict=True)})
             self._write(added, emptied, rows)
             mended += len(rows)

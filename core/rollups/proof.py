@@ -51,7 +51,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class PartProof:
     """One look at some of a day: which rows of one width are off, and by how much each is too high."""
 
     minutes: int
@@ -85,7 +85,7 @@ class Look:
         )
 
 
-def looks(store: Store, day: datetime) -> Iterator[Look]:
+def part_proofs(store: Store, day: datetime) -> Iterator[PartProof]:
     """Yield what proves one UTC day, in the order in which it is mended: what others are made of comes first."""
     since, until = micros(day), micros(day + _DAY)
     (counted,) = store.read_one(store.prepare(_COUNTED), {"since": since, "until": until})
@@ -93,16 +93,16 @@ def looks(store: Store, day: datetime) -> Iterator[Look]:
     width = hours * HOUR * MINUTE_MICROS
     for at in range(since, until, width):
         for minutes, of_slots, sql in _OF_A_STRETCH:
-            yield Look(minutes=minutes, of_slots=of_slots, sql=sql, since=at, until=min(at + width, until))
+            yield PartProof(minutes=minutes, of_slots=of_slots, sql=sql, since=at, until=min(at + width, until))
     for of_slots in (False, True):
         for facets in [_FACETS] if width >= until - since else [(one,) for one in _FACETS]:
             sql = _wider(DAY, facets, of_slots=of_slots)
-            yield Look(minutes=DAY, of_slots=of_slots, sql=sql, since=since, until=until)
+            yield PartProof(minutes=DAY, of_slots=of_slots, sql=sql, since=since, until=until)
 
 
 def mismatches(store: Store, connection: Connection, day: datetime) -> list[Mismatch]:
     """Return where the rollups of one UTC day differ from its calls: at most twenty of each look."""
-    return [one.told(row) for one in looks(store, day) for row in one.off(store, connection, MOST_TOLD)]
+    return [one.told(row) for one in part_proofs(store, day) for row in one.off(store, connection, MOST_TOLD)]
 
 
 # ── The statements ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from core.clock import EPOCH, Clock, from_micros, micros, minute
 from core.principals import Permission, Principal
 from core.rollups.mending import Mending
-from core.rollups.proof import MOST_TOLD, Mismatch, looks
+from core.rollups.proof import MOST_TOLD, Mismatch, part_proofs
 from core.store import Store
 from core.tables import RollupProof
 
@@ -132,9 +132,9 @@ class RollupProofs:
 
     def _prove(self, day: datetime, by: str = "") -> RollupProof:
         found: list[Mismatch] = []
-        for look in looks(self._store, day):
+        for part in part_proofs(self._store, day):
             with self._store.scanning() as session:
-                found += map(look.told, look.off(self._store, session.connection(), MOST_TOLD))
+                found += map(part.told, part.off(self._store, session.connection(), MOST_TOLD))
             if len(found) >= _MOST_COUNTED:
                 break
         with self._store.writing() as session:

@@ -10,8 +10,8 @@ import streamlit as st
 from core.errors import NotFound
 from core.reports import Call, RecordedAttempt
 from core.tenants import Permission
-from pages.calls import messages
-from pages.kit import address, charts, formats, incidents, layout, links, outcomes, zones
+from pages.calls import messages, timeline
+from pages.kit import address, formats, incidents, layout, links, outcomes, zones
 from pages.kit.frames import grid, pd
 from pages.kit.json_values import is_list, is_object
 from pages.kit.links import Destination
@@ -136,7 +136,7 @@ def _attempts(call: Call) -> None:
         if not call.attempts:
             st.caption("No provider was called.")
             return
-        charts.draw_timeline(call)
+        timeline.draw(call)
         for attempt in call.attempts:
             _attempt(attempt, call)
 

@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 import altair as alt
 
-from core.reports import ENOUGH, OTHERS, Call, Overview, Window, wall
+from core.reports import ENOUGH, OTHERS, Overview, Window, wall
 from pages.kit import formats, marks
 from pages.kit.colours import colour_of
-from pages.kit.frames import Frame, Picture, chart, pd
+from pages.kit.frames import Frame, Picture, pd
 
 MOST_TENANTS = 6
 """Tenants with a colour of their own; the rest is drawn together."""
@@ -40,7 +40,7 @@ FAMILIES = {
     "Unchecked": ("#5B8C5A", ("unchecked",)),
     "Cancelled": ("#A06C8F", ("cancelled",)),
 }
-_FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for outcome in outcomes}
+FAMILY_OF = {outcome: family for family, (_, outcomes) in FAMILIES.items() for outcome in outcomes}
 DECADES = [size * digit for size in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 3)]
 _STEEP = 8
 """From this ratio of the slowest bucket to the middle one on, latency is drawn on a logarithmic scale."""
@@ -268,7 +268,7 @@ def spend(overview: Overview) -> Picture:
 def outcomes(overview: Overview) -> Picture:
     """Return how many calls ended how per cell, stacked by family of outcomes."""
     ended: Frame = overview.outcomes
-    frame = ended.assign(name=ended["outcome"].map(_FAMILY_OF))
+    frame = ended.assign(name=ended["outcome"].map(FAMILY_OF))
     frame = frame.groupby(["at", "name"], as_index=False)["calls"].sum().rename(columns={"calls": "value"})
     names = tuple(family for family in FAMILIES if family in set(frame["name"]))
     frame = stacked(frame, names)
@@ -350,54 +350,3 @@ def cell_of(picked: Mapping[str, Any]) -> Picked:
 def shown_days(window: Window) -> int:
     """Return 1 for windows of about a day at most, 30 for longer ones: all that an axis needs to know."""
     return 1 if (window.ends_at - window.starts_at).days <= 1 else 30
-
-
-@lru_cache(maxsize=2)
-def _timeline_spec() -> dict[str, Any]:
-    base = alt.Chart(pd.DataFrame())
-    x = alt.X(
-        "begins:Q",
-        axis=alt.Axis(labelExpr=SECONDS, tickCount=5, labelBound=True, **RULED),
-        scale=alt.Scale(zero=True, nice=False),
-    )
-    y = alt.Y("attempt:N", sort=None, axis=alt.Axis(labelLimit=120, **PLAIN), scale=alt.Scale(padding=0.3))
-    bars = base.mark_bar(cornerRadius=3).encode(
-        x=x,
-        x2="ends:Q",
-        y=y,
-        color=alt.Color("colour:N", scale=None),
-        tooltip=[
-            alt.Tooltip("attempt:N", title="Attempt"),
-            alt.Tooltip("outcome:N", title="Outcome"),
-            alt.Tooltip("took:N", title="Took"),
-            alt.Tooltip("first:N", title="First token"),
-        ],
-    )
-    first = (
-        base.transform_filter("isValid(datum.token)")
-        .mark_tick(thickness=2, color="#FFFFFF", aria=False)
-        .encode(x="token:Q", y=y)
-    )
-    return spec(alt.layer(bars, first))
-
-
-def draw_timeline(call: Call) -> None:
-    """Draw when each attempt began, how long it took and when its first token came, from the start of the call."""
-    frame: Frame = pd.DataFrame(
-        [
-            {
-                "attempt": f"{attempt.n} {attempt.kind}",
-                "begins": attempt.after_ms,
-                "ends": attempt.after_ms + attempt.duration_ms,
-                "token": None if attempt.ttft_ms is None else attempt.after_ms + attempt.ttft_ms,
-                "colour": FAMILIES[_FAMILY_OF[attempt.outcome]][0] if attempt.outcome in _FAMILY_OF else marks.NEUTRAL,
-                "outcome": attempt.outcome.replace("_", " "),
-                "took": formats.millis(attempt.duration_ms),
-                "first": formats.millis(attempt.ttft_ms),
-            }
-            for attempt in call.attempts
-        ]
-    ).astype({"token": float})
-    took = ", ".join(f"{attempt.kind} {formats.millis(attempt.duration_ms)}" for attempt in call.attempts)
-    along = f"Attempts along the time of the call: {took}"
-    chart(frame, _timeline_spec(), height=36 + 26 * len(call.attempts), alt=along)
