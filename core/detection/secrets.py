@@ -44,8 +44,9 @@ _MAY_BREAK = re.compile(r"[ \t]{0,48}\r?\n?[ \t]{0,48}")
 _WIDEST = 100
 """Blanks that lie at most between two lines of one secret."""
 
-_COMMON = frozenset({"key", "token", "secret", "password", "access"})
-"""Words of rules that prove nothing by themselves, as ordinary texts and requests are full of them."""
+_COMMON = frozenset({"key", "token", "secret", "password", "access", "ion_"})
+"""Words of rules that prove nothing by themselves, as texts, requests and answers are full of them: the last one stands
+in ``completion_tokens``, which each answer tells."""
 
 _GAP = r"(?:\s|\\[nr])*"
 _HEADER = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"

@@ -30,6 +30,14 @@ def listed(outcomes: Iterable[Outcome]) -> str:
     return ", ".join(f"'{outcome.value}'" for outcome in sorted(outcomes))
 
 
+def _among(column: str, outcomes: Iterable[Outcome]) -> str:
+    """Return the condition in SQL that *column* is one of *outcomes*, for what is asked of one call.
+
+    Not as ``IN``: of more than two SQLite makes an index each time that the statement runs, and there are ten such.
+    """
+    return "(" + " OR ".join(f"{column} = '{outcome.value}'" for outcome in sorted(outcomes)) + ")"
+
+
 def superseded(alias: str = "g") -> str:
     """Return the condition in SQL that the generation *alias* was asked again for: a look by index, at few of them.
 
@@ -78,7 +86,7 @@ def _part(condition: str, amount: str) -> str:
     return f"CASE WHEN {condition} THEN COALESCE({amount}, 0) ELSE 0 END"
 
 
-_IS_VALID = f"g.outcome IN ({listed(VALID)})"
+_IS_VALID = _among("g.outcome", VALID)
 _IS_UNCHECKED = f"g.outcome = '{Outcome.UNCHECKED.value}'"
 _IS_HIT = f"g.outcome = '{Outcome.CACHE_HIT.value}'"
 _KNOWN_PART = "EXISTS (SELECT 1 FROM attempt k WHERE k.generation_id = g.id AND k.cost_nano_usd IS NOT NULL)"
@@ -88,8 +96,8 @@ _OF_GENERATION = {
     "calls": "g.counted",
     "valid": _flag(_IS_VALID),
     "first_try": _flag(f"g.outcome = '{Outcome.VALID_FIRST_TRY.value}'"),
-    "errors": _part(f"g.outcome IN ({listed(ERRORS)})", "g.counted"),
-    "blocked": _flag(f"g.outcome IN ({listed(BLOCKED)})"),
+    "errors": _part(_among("g.outcome", ERRORS), "g.counted"),
+    "blocked": _flag(_among("g.outcome", BLOCKED)),
     "cancelled": _flag(f"g.outcome = '{Outcome.CANCELLED.value}'"),
     "unchecked": _part(_IS_UNCHECKED, "g.counted"),
     "reached": _part("g.attempts > 0", "g.counted"),
@@ -104,9 +112,20 @@ _OF_GENERATION = {
     "answers_saved": _part(_IS_HIT, "g.saved_nano_usd"),
     "spent": f"CASE WHEN g.attempts > 0 THEN COALESCE(g.cost_nano_usd, {_SUM_KNOWN}, 0) ELSE 0 END",
 }
-_OF_PLAIN = _OF_GENERATION | {"known_calls": "1", "spent": "g.cost_nano_usd"}
-_USEFUL = f"a.outcome IN ({listed(SUCCESSFUL)}) AND g.outcome IN ({listed(SUCCESSFUL)})"
-_GAVE = f"a.outcome IN ({listed(VALID)}) AND {_IS_VALID}"
+_IS_PLAIN = {
+    **dict.fromkeys(("calls", "valid", "first_try", "known_calls", "priced_valid"), "1"),
+    **dict.fromkeys(("errors", "blocked", "cancelled", "unchecked", "unpriced_calls"), "0"),
+}
+"""What is known beforehand of whatever is plain: see :func:`is_plain`."""
+_OF_PLAIN = {
+    **_OF_GENERATION,
+    **_IS_PLAIN,
+    **dict.fromkeys(("reached", "reached_valid", "reached_checked"), "1"),
+    **dict.fromkeys(("answers", "answers_saved"), "0"),
+    **dict.fromkeys(("priced_spent", "spent"), "g.cost_nano_usd"),
+}
+_USEFUL = f"{_among('a.outcome', SUCCESSFUL)} AND {_among('g.outcome', SUCCESSFUL)}"
+_GAVE = f"{_among('a.outcome', VALID)} AND {_IS_VALID}"
 _UNPRICED = "a.cost_nano_usd IS NULL AND a.input_tokens IS NOT NULL"
 _SAME = "PARTITION BY g.id, a.provider, a.model ORDER BY a.n"
 
@@ -120,8 +139,8 @@ _OF_ATTEMPT = {
     "calls": f"CASE WHEN ROW_NUMBER() OVER ({_SAME}) = 1 AND NOT {superseded_at_the_same()} THEN 1 ELSE 0 END",
     "valid": _flag(_GAVE),
     "first_try": _flag(f"a.n = 1 AND {_GAVE}"),
-    "errors": _flag(f"a.outcome IN ({listed(ERRORS)})"),
-    "blocked": _flag(f"a.outcome IN ({listed(BLOCKED)})"),
+    "errors": _flag(_among("a.outcome", ERRORS)),
+    "blocked": _flag(_among("a.outcome", BLOCKED)),
     "cancelled": _flag(f"a.outcome = '{Outcome.CANCELLED.value}'"),
     "unchecked": _flag(f"a.outcome = '{Outcome.UNCHECKED.value}'"),
     "unpriced_calls": _first(_UNPRICED),
@@ -141,9 +160,11 @@ _OF_ATTEMPT = {
     "cache_saved": "a.cache_saved_nano_usd",
     **{name: f"COALESCE(a.{name}, 0)" for name in _TOKENS},
 }
-_OF_PLAIN_ATTEMPT = _OF_ATTEMPT | {
-    "calls": "1",
-    "unpriced_calls": _flag(_UNPRICED),
+_OF_PLAIN_ATTEMPT = {
+    **_OF_ATTEMPT,
+    **_IS_PLAIN,
+    **dict.fromkeys(("discarded_attempts", "discarded", "unpriced_attempts"), "0"),
+    **dict.fromkeys(("priced_spent", "spent"), "COALESCE(a.cost_nano_usd, 0)"),
     "estimated_calls": _flag("a.estimated"),
 }
 _OF_HIT = {
@@ -193,7 +214,7 @@ def facts(which: str, *, plain: bool = False) -> str:
     {"1" if plain else f"CASE WHEN {superseded()} THEN 0 ELSE 1 END"} AS counted
 FROM generation g WHERE {which}"""
     own = "g.at, g.tenant_id, g.key_id, g.route, g.schema_name, g.schema_version"
-    reason = f"CASE WHEN a.outcome IN ({listed(SUCCESSFUL)}) THEN g.outcome ELSE a.outcome END"
+    reason = "g.outcome" if plain else f"CASE WHEN {_among('a.outcome', SUCCESSFUL)} THEN g.outcome ELSE a.outcome END"
     duration = f"CASE WHEN g.attempts > 0 THEN {slot_sql('g.duration_ms')} END"
     of_generation, of_attempt = (_OF_PLAIN, _OF_PLAIN_ATTEMPT) if plain else (_OF_GENERATION, _OF_ATTEMPT)
     usual = f"""WITH chosen AS ({chosen})

@@ -125,6 +125,8 @@ class World:
         row.attempts = len(attempts)
         costs = [one.cost_nano_usd for one in attempts if one.input_tokens is not None]
         row.cost_nano_usd = None if None in costs else sum(one for one in costs if one is not None)
+        if is_plain(stored(row)):
+            attempts[0].outcome, attempts[0].cost_nano_usd = row.outcome, row.cost_nano_usd
         with self.store.transaction() as cursor:
             self.journal.attempts(cursor, [stored(one) for one in attempts])
             may_be_wrong = [] if is_plain(stored(row)) else attempts

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 import string
 from collections.abc import Iterator
 
+import anthropic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.completion_usage import CompletionUsage
+from openai.types.responses.response_usage import ResponseUsage
 
 from core.detection import Span, merged
 from core.detection._secret_rules import SecretRule, rules
@@ -267,9 +271,12 @@ def test_a_glance_misses_nothing(text: str) -> None:
     assert DETECTOR.find(text) == UNSPARED.find(text)
 
 
-def test_a_request_is_done_with_at_a_glance() -> None:
-    """What stands in every other request is no reason to ask a rule; a key beside it is."""
+def test_what_is_usual_is_done_with_at_a_glance() -> None:
+    """What stands in every other request or answer is no reason to ask a rule; a key beside it is."""
     body = '{"max_tokens": 500, "response_format": {"json_schema": {"properties": {"access_key": {}, "password": {}}}}'
+    for usage in (CompletionUsage, ResponseUsage, anthropic.types.Usage):
+        body += f', "usage": {json.dumps(usage.model_json_schema())}'
+    assert "completion_tokens_details" in body
     assert not DETECTOR._glance.search(body.encode())
     for key in KEYS.values():
         assert DETECTOR._glance.search(f"{body} {key}".encode(errors="replace")), key
