@@ -141,7 +141,7 @@ class Sender:
 SENDS = (Sender.ship, Sender.send_and_die, Sender.send_and_die, Sender.build, Sender.build, Sender.round)
 
 
-@settings(max_examples=few(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=few(3), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_the_store_and_what_is_on_its_way_are_what_the_calls_say(
     store: Store, analytics: Analytics, monkeypatch: pytest.MonkeyPatch, seed: int

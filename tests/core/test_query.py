@@ -67,7 +67,7 @@ def drawn(chance: Random) -> Query:
             continue
 
 
-@settings(max_examples=few(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=few(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_answers_from_rollups_are_those_from_calls(store: Store, seed: int) -> None:
     """Whatever is asked, of whom; and groups with all others, and cells with all cells, are the whole."""

@@ -34,7 +34,7 @@ MOST_SECONDS = 600.0
 """When a storm is given up that spends nothing. One that goes well takes ten seconds, on a busy machine many more."""
 CALM_SECONDS = 120.0
 """After the storm nothing may be held any more."""
-LIMIT, LIMIT_OF_ONE_MODEL = 60_000_000, 20_000_000
+LIMIT, LIMIT_OF_ONE_MODEL = 40_000_000, 14_000_000
 ONE_CALL = 2_000_000
 """More than the dearest call can cost, all in nano-dollars."""
 _NAME = re.compile(r"number <([0-9a-f]{32})>")

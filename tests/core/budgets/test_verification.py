@@ -24,6 +24,7 @@ from core.store import Store
 from core.tables import Account, AttemptRow, GenerationRow, LedgerEntry, Reservation, Stretch, Verification
 from tests.builders import person
 from tests.conftest import START
+from tests.examples import few
 from tests.tills import DEAD, LASTS, MODEL, OTHER, Till, Walk
 
 _seeds = itertools.count(1)
@@ -368,10 +369,9 @@ def test_no_order_of_events_breaks_the_books(sqlite_store: Store) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=40,
+            max_examples=few(20),
             stateful_step_count=20,
             deadline=None,
-            derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from core.json_schemas import compiled
 from tests.core.schema_forms.corpus import forms, round_trip, valid_of
 from tests.core.schema_forms.examples import bodies, value_of
+from tests.examples import few
 
-EXAMPLES = 250
+EXAMPLES = few(120)
 """Of each property: each is a schema, with every vendor in every mode."""
 SLOW = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
