@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, cast
 
 import orjson
@@ -15,6 +15,7 @@ from core.errors import Invalid
 from core.guardrails import Guardrail
 from core.messages import Media, Message, Part, Text, media_of
 from core.messages.media import MOST_MEDIA, media
+from core.unchanging import unchanging
 
 ROLES = ("system", "user", "assistant")
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -30,7 +31,7 @@ _SHOWN_NAME = 40
 _LONGEST_USER = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class CallSettings:
     """What whoever builds a schema sets for one call, in place of what its candidates have."""
 
@@ -42,7 +43,7 @@ class CallSettings:
     """Whether an answer may come from our own cache, where the route has one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class GenerationRequest:
     """What a caller asks."""
 
@@ -87,7 +88,7 @@ class GenerationRequest:
     """The generation of which a guardrail asks a model: such a call is not judged itself, and has that one's turn."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class RelayCall:
     """A caller's own request in one of the vendors' dialects, and what is known of it beside its body."""
 

@@ -13,19 +13,19 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from core.admission import Place, taken
 from core.generation import Cancellation
+from core.unchanging import unchanging
 
 _MOST_UNREAD_BYTES = 256_000
 _LOOK_SECONDS = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Ending:
     """How a generation ended, as it is to be answered."""
 

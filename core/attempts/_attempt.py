@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,9 +12,10 @@ from core.pricing import Cost, Usage
 from core.providers import Answer
 from core.response_models import FieldProblem
 from core.tables import AttemptKind, Outcome
+from core.unchanging import unchanging
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class Attempt:
     """One provider call that has ended."""
 
@@ -43,7 +43,7 @@ class Attempt:
     """The fire drill that it met. But for slowness, such a call never went out, and nothing was paid."""
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Reply:
     """What the walk ended with."""
 
@@ -55,7 +55,7 @@ class Reply:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class ProviderCall:
     """A provider call that is about to go out, or is out."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from core.attempts._causes import context_window
@@ -11,9 +11,10 @@ from core.attempts._terms import Candidate
 from core.messages.likely_tokens import likely_tokens
 from core.pricing import Cost, PriceBook, Usage
 from core.providers import Ask, Exchange
+from core.unchanging import unchanging
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class Expectation:
     """What one call is likely to use and cost, and the most that it can cost."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from pydantic import ValidationError
@@ -16,10 +16,11 @@ from core.response_models import FieldProblem, ResponseModel, field_errors
 from core.schema_forms import SchemaForm
 from core.screened_places import AnswerScreen
 from core.tables import Outcome
+from core.unchanging import unchanging
 from core.validation import Effort
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class Judgement:
     """What an answer was found to be."""
 
@@ -88,7 +89,7 @@ class Inquiry(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Piece:
     """What the text of an answer goes on with."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from core.breakers import ModelOverrides, Override
 from core.faults import Drill
+from core.unchanging import unchanging
 
 MORE_TOKENS_TIMES = 8
 """How many times its limit a cut answer may be given at most, unless the candidate says otherwise."""
@@ -46,7 +47,7 @@ _MEANINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class Candidate:
     """One provider's model that a route may use."""
 
@@ -69,7 +70,7 @@ class Candidate:
         return f"{self.provider}/{self.model}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class RouteTerms:
     """The route that governs one generation."""
 

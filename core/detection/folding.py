@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import lru_cache
+
+from core.unchanging import unchanging
 
 UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -49,7 +50,7 @@ _LOOKS_LIKE = dict(
 """Letters of Cyrillic and Greek that are drawn as one of Latin is: folded in a word that mixes them alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Folded:
     """A text as it is searched, and the way back."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
 from core.errors import Invalid
 from core.json_texts import blank, entries, strictly
+from core.unchanging import unchanging
 
 Path = tuple[str | int, ...]
 """Names and indexes that lead from the body to one of its values."""
@@ -22,7 +23,7 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _VALUES = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Body:
     """A JSON object, as text and as values."""
 

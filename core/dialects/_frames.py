@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, ClassVar, cast
 
 from core.json_texts import as_python_reads
+from core.unchanging import unchanging
 
 _MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\n)")
@@ -16,7 +17,7 @@ _MOST_BYTES = 64_000_000
 """Of one event. A picture that is drawn in a stream has some millions."""
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Frame:
     """One event of a stream."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol, cast
@@ -20,6 +20,7 @@ from core.json_texts import exactly, exactly_written
 from core.messages import Message, leaves, media_of, text_bytes
 from core.messages.masks import secrets_in
 from core.messages.parts import written
+from core.unchanging import unchanging
 
 STEERING = frozenset(
     {
@@ -54,7 +55,7 @@ class DialectName(StrEnum):
     MESSAGES = "messages"
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class AnswerFormat:
     """What an answer is to satisfy."""
 
@@ -65,7 +66,7 @@ class AnswerFormat:
     strict: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class AnswerObject:
     """A text of an answer that one of the formats speaks about."""
 
@@ -75,7 +76,7 @@ class AnswerObject:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class ChoiceEnd:
     """How one choice of an answer ended."""
 
@@ -86,7 +87,7 @@ class ChoiceEnd:
     """By the model, or by the vendor's filter."""
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class ErrorResponse:
     """How one dialect says no."""
 
@@ -95,7 +96,7 @@ class ErrorResponse:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class LimitHeaders:
     """The names of the headers in which a dialect tells of one limit."""
 
@@ -104,7 +105,7 @@ class LimitHeaders:
     reset: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class RelayRequest:
     """A caller's request, read once."""
 

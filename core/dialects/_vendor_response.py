@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from core.dialects._frames import Frames
+from core.unchanging import unchanging
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class VendorResponse:
     """What a vendor answered, as far as the caller gets it."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
+
+from core.unchanging import unchanging
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar. A cached token can cost 75 of them; nothing smaller is sold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class Usage:
     """Tokens of one provider call."""
 
@@ -54,7 +55,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class PossibleBilling:
     """How a vendor may bill a call, as far as the request decides it; without a word, in any way."""
 
@@ -73,7 +74,7 @@ class PossibleBilling:
     """How often which tools may run at the vendor, at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class Price:
     """What one model costs, in dollars per million tokens, as one source gave it for one date.
 
@@ -118,7 +119,7 @@ class Price:
         return frozen | {name: value for name, value in more.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Cost:
     """What one call cost and at which price."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +11,10 @@ from core.json_values import JsonValue
 from core.pricing import Usage
 from core.record._remaining import NOTHING_TOLD, Remaining
 from core.tables import Outcome
+from core.unchanging import unchanging
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@unchanging(kw_only=True)
 class Generation:
     """One request and everything that came of it, as the caller reads it."""
 

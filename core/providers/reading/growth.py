@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.object_texts import is_long, is_object, looks_bare, of_blocks
 from core.providers.reading.parts import text
+from core.unchanging import unchanging
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Grown:
     """What one event added."""
 
@@ -99,7 +99,7 @@ class GrowingMembers:
         self._grown.clear()
 
 
-@dataclass(frozen=True, slots=True)
+@unchanging
 class Contents:
     """What a body says."""
 
