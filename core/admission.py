@@ -72,10 +72,12 @@ class _Lately:
 class Place:
     """The right to run, until it is given back."""
 
-    def __init__(self, admission: Admission, tenant: str, size: int) -> None:
+    def __init__(self, admission: Admission, tenant: str, size: int, waited: float = 0.0) -> None:
         self._admission: Admission | None = admission
         self._tenant = tenant
         self._size = size
+        self.waited_seconds = waited
+        """For how long it was waited for."""
 
     def needs(self, size: int) -> None:
         """Give back what was set aside for a larger body than it is, of *size* bytes."""
@@ -244,19 +246,19 @@ class Admission:
     def _fits(self, tenant: str, size: int) -> bool:
         return self._places.fits(tenant, 1) and (not size or self._large.fits(tenant, size))
 
-    def _take(self, tenant: str, size: int, place: asyncio.Future[Place]) -> None:
+    def _take(self, tenant: str, size: int, place: asyncio.Future[Place], waited: float = 0.0) -> None:
         self._places.take(tenant, 1)
         if size:
             self._large.take(tenant, size)
-        place.set_result(Place(self, tenant, size))
+        place.set_result(Place(self, tenant, size, waited))
 
     def _serve(self) -> None:
         """Give the places that are free to those who wait, one tenant after the other."""
         while not self._is_closed and self._places.free and (waiting := self._next()) is not None:
             queue = self._queues.pop(waiting.tenant)
             self._queues[waiting.tenant] = queue  # the last in turn from now on
-            self._take(waiting.tenant, waiting.size, waiting.place)
             self._last_wait = self._clock.monotonic() - waiting.since
+            self._take(waiting.tenant, waiting.size, waiting.place, self._last_wait)
             self._left(waiting)
 
     def _is_saving_up(self) -> bool:

@@ -40,6 +40,7 @@ def fresh(generation: Generation) -> dict[str, Any]:
         "trace": generation.trace,
         "duration_ms": generation.duration_ms,
         "ttft_ms": generation.ttft_ms,
+        "queue_ms": generation.queue_us / 1000,
     }
 
 
@@ -76,6 +77,7 @@ def stored(call: Call) -> dict[str, Any]:
         "trace": call.trace,
         "duration_ms": call.duration_ms,
         "ttft_ms": call.ttft_ms,
+        "queue_ms": None if call.queue_us is None else call.queue_us / 1000,
     }
 
 

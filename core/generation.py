@@ -303,6 +303,7 @@ class Corridor:
             user=request.user,
             metadata=kept_metadata(request, snapshot),
             began=request.arrived,
+            queued_seconds=request.queued_seconds,
         )
 
     def _look_up(

@@ -102,6 +102,7 @@ class RelayCorridor(Corridor):
             user=request.user,
             metadata=None,
             began=request.arrived,
+            queued_seconds=request.queued_seconds,
         )
         permit: Permit | None = None
         head: Any = None

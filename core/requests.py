@@ -80,6 +80,8 @@ class GenerationRequest:
     request_id: str = ""
     arrived: float | None = None
     """When it came to the door, on the clock's monotonic time, where it had to wait for its turn."""
+    queued_seconds: float = 0.0
+    """For how long it waited for that turn."""
     tenant_id: str | None = None
     """For operators, who may act in any tenant."""
     guardrails: Sequence[Guardrail] = ()
@@ -106,6 +108,7 @@ class RelayCall:
     id: str | None = None
     request_id: str = ""
     arrived: float | None = None
+    queued_seconds: float = 0.0
     tenant_id: str | None = None
 
     @property

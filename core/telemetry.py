@@ -166,6 +166,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.queue_seconds = Histogram(
+            "proctor_generation_queue_seconds",
+            "How long a generation waited for its turn before its first attempt.",
+            ["tenant", "route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "proctor_generations_in_flight", "Generations that are under way.", registry=self.registry
         )

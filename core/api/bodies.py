@@ -222,6 +222,7 @@ class Generation(BaseModel):
     trace: list[Step]
     duration_ms: float
     ttft_ms: float | None
+    queue_ms: float | None
 
 
 class Partial(BaseModel):

@@ -117,6 +117,11 @@ class InFlightRequest:
         self._place = await taken(asked)
 
     @property
+    def queued_seconds(self) -> float:
+        """For how long it waited for the place that it holds."""
+        return self._place.waited_seconds if self._place is not None else 0.0
+
+    @property
     def is_placed(self) -> bool:
         """Whether it holds a place."""
         return self._place is not None

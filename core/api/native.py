@@ -234,7 +234,9 @@ class Native:
         try:
             principal, snapshot = self._runtime.policies.admitted(secret)
             principal.require(Permission.GENERATIONS_WRITE)  # also who is given an answer again
-            asked = replace(bodies.generation_request(body, request_id), arrived=arrived)
+            asked = replace(
+                bodies.generation_request(body, request_id), arrived=arrived, queued_seconds=call.queued_seconds
+            )
             streamed = asked.stream
             return self.repeats.answer(
                 tenant_id=principal.tenant_id or "",

@@ -97,6 +97,7 @@ class RelayDoors:
                 guardrails=_added(request),
                 request_id=request_id,
                 arrived=arrived,
+                queued_seconds=call.queued_seconds,
             )
 
             def once(generation_id: str | None) -> Answered:

@@ -38,6 +38,8 @@ class Generation:
     started_at: datetime
     duration_ms: float
     ttft_ms: float | None
+    queue_us: int = 0
+    """How long it waited for its turn before its first attempt, in microseconds."""
     answered_from: str | None = None
     """The generation that left the answer in the cache."""
     saved_nano_usd: int = 0

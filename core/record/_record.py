@@ -238,14 +238,15 @@ class Record:
             try:
                 hold()
             except BudgetHeld as short:
-                seconds = self._patience(call)
-                if not seconds or short.about is None:
+                if not self._patience(call) or short.about is None:
                     raise
                 terms = short.about
             else:
                 return 0.0
+        left, seconds = self._left or threading.Event(), self._patience(call)
         try:
-            waited = shortages.wait(terms, hold, seconds=self._patience(call), left=self._left or threading.Event())
+            with self._running.queueing(call.n, self._clock):
+                waited = shortages.wait(terms, hold, seconds=seconds, left=left)
         except BudgetExceeded:
             self._recorder.metrics.budget_waits.labels(self._running.tenant.name, "refused").inc()
             raise

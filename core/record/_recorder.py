@@ -59,10 +59,12 @@ class Recorder:
         user: str | None,
         metadata: Mapping[str, Any] | None,
         began: float | None = None,
+        queued_seconds: float = 0.0,
     ) -> Record:
         """Return the record of one generation; it is written when its ``with`` block ends, by any door.
 
-        *began* is when the request came to the door, on the clock's monotonic time; now, where that is not told.
+        *began* is when the request came to the door, on the clock's monotonic time; now, where that is not told. There
+        it waited for its turn for *queued_seconds*.
         """
         generation_id, now = generation_id or self.clock.new_id(), self.clock.now()
         running = RunningGeneration(
@@ -78,6 +80,7 @@ class Recorder:
             started_at=now,
             began=self.clock.monotonic() if began is None else began,
             payloads=tenant.payloads,
+            queued_seconds=queued_seconds,
         )
         return self._record(running)
 

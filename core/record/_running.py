@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from core.answers import CacheHit
 from core.attempts import Attempt
+from core.clock import Clock
 from core.errors import Exhausted, ProctorError
 from core.journal import CallOwner
 from core.json_values import JsonValue
@@ -57,6 +59,18 @@ class RunningGeneration:
     """The attempt whose answer was relayed to the caller."""
     reask_of: str | None = None
     """The generation that its caller asks again for."""
+    queued_seconds: float = 0.0
+    """How long it waited for its turn before its first attempt."""
+
+    @contextmanager
+    def queueing(self, n: int, clock: Clock) -> Generator[None]:
+        """Count the time of the block, in which attempt *n* waits for its turn, if that is the first."""
+        began = clock.monotonic()
+        try:
+            yield
+        finally:
+            if n == 1:
+                self.queued_seconds += clock.monotonic() - began
 
     def outcome(self, error: BaseException | None) -> Outcome | None:
         """Return how it ended; ``None`` for a request that never was a generation."""
@@ -106,6 +120,7 @@ class RunningGeneration:
             started_at=self.started_at,
             duration_ms=duration_ms,
             ttft_ms=None if ttft is None else ttft * 1000,
+            queue_us=round(self.queued_seconds * 1_000_000),
             answered_from=again.generation_id if again else None,
             saved_nano_usd=(again.cost_nano_usd or 0) if again else 0,
             is_kept=self.payloads.days > 0,
@@ -166,6 +181,7 @@ class RunningGeneration:
             "ended_at": ended_at,
             "duration_ms": generation.duration_ms,
             "ttft_ms": generation.ttft_ms,
+            "queue_us": generation.queue_us,
             "attempts": len(generation.attempts),
             "provider": generation.provider,
             "model": generation.model,

@@ -77,6 +77,7 @@ def tell(
     if generation.reask_of is not None:
         of(metrics.client_reasks, tenant, route).inc()
     of(metrics.generation_seconds, tenant, route).observe(generation.duration_ms / 1000)
+    of(metrics.queue_seconds, tenant, route).observe(generation.queue_us / 1_000_000)
     for attempt in generation.attempts:
         who = metrics.who(attempt.provider, attempt.model, is_routed=f"{attempt.provider}/{attempt.model}" in routed)
         of(metrics.attempts, *who, attempt.error_code or "").observe(attempt.duration_ms / 1000)

@@ -84,6 +84,16 @@ class CallFigures(Sums):
         return -(-self.priced_spent // self.priced_valid) if self.priced_valid else None
 
     @property
+    def queue(self) -> float | None:
+        """How long calls waited for their turn, on average: for a place at the door, and for money that others held."""
+        return self.queue_us / self.queue_known / 1000 if self.queue_known else None
+
+    @property
+    def queued_share(self) -> float | None:
+        """Calls that waited for their turn for a millisecond or more, among those of which that is known."""
+        return self.queued / self.queue_known if self.queue_known else None
+
+    @property
     def tokens(self) -> int:
         """Input and output."""
         return self.input_tokens + self.output_tokens
@@ -179,6 +189,8 @@ _ALL = (
     _percentile(99, "duration", "Latency p99", _TIMED),
     _percentile(50, "ttft", "First token p50", _STREAMED),
     _percentile(95, "ttft", "First token p95", _STREAMED),
+    _ratio("queue", "Queue", "queue_us queue_known", "queue_us", unit="ms"),
+    _ratio("queued_share", "Queued", "queued queue_known", "queued"),
     _sum("attempts", "Attempts", "attempts", "Calls of providers."),
     _sum("reasks", "Re-asks", "attempts", "Attempts that asked again for an invalid answer."),
     _sum("fallbacks", "Fallbacks", "attempts", "Attempts that asked another model, as one before had failed."),

@@ -111,6 +111,8 @@ class Call:
     ended_at: datetime
     duration_ms: float
     ttft_ms: float | None
+    queue_us: int | None
+    """How long it waited for its turn before its first attempt; ``None`` where that is not known."""
     provider: str | None
     model: str | None
     input_tokens: int
@@ -195,8 +197,8 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
     later = _asked_again(reading, call_id) if generation.outcome in REASKABLE else ()
     same_names = (
         "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
-        "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "provider", "model",
-        "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
+        "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "queue_us", "provider",
+        "model", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
         "wasted_nano_usd", "guardrail_ms", "estimated", "answered_from", "reask_of", "saved_nano_usd", "user_hash",
         "caller_metadata",
     )  # fmt: skip

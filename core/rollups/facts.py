@@ -18,6 +18,8 @@ from core.tables import BLOCKED, ERRORS, REASKABLE, SUCCESSFUL, VALID, AttemptKi
 
 _LONGEST = 200
 MINUTE_MICROS = 60_000_000
+QUEUED_US = 1_000
+"""From so many microseconds on a wait is one: who waited for less waited for nobody."""
 HEADS = (
     "family", "at", "tenant_id", "key_id", "route", "schema_name", "schema_version", "provider", "model", "outcome",
     "error_code", "slot", "ttft_slot",
@@ -110,6 +112,9 @@ _OF_GENERATION = {
     "estimated_calls": _flag("g.estimated"),
     "answers": _flag(_IS_HIT),
     "answers_saved": _part(_IS_HIT, "g.saved_nano_usd"),
+    "queue_known": _part("g.queue_us IS NOT NULL", "g.counted"),
+    "queued": _part(f"g.queue_us >= {QUEUED_US}", "g.counted"),
+    "queue_us": "COALESCE(g.queue_us, 0) * g.counted",
     "spent": f"CASE WHEN g.attempts > 0 THEN COALESCE(g.cost_nano_usd, {_SUM_KNOWN}, 0) ELSE 0 END",
 }
 _IS_PLAIN = {
@@ -210,7 +215,7 @@ def facts(which: str, *, plain: bool = False) -> str:
     )
     chosen = f"""SELECT g.id, g.started_at / {MINUTE_MICROS} * {MINUTE_MICROS} AS at, {dims},
     COALESCE(g.provider, '') AS provider, {_short("COALESCE(g.model, '')")} AS model, g.outcome, g.error_code,
-    g.attempts, g.cost_nano_usd, g.estimated, g.saved_nano_usd, g.duration_ms, g.ttft_ms,
+    g.attempts, g.cost_nano_usd, g.estimated, g.saved_nano_usd, g.duration_ms, g.ttft_ms, g.queue_us,
     {"1" if plain else f"CASE WHEN {superseded()} THEN 0 ELSE 1 END"} AS counted
 FROM generation g WHERE {which}"""
     own = "g.at, g.tenant_id, g.key_id, g.route, g.schema_name, g.schema_version"

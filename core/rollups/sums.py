@@ -49,6 +49,12 @@ class Sums:
     """Calls that were answered from our own cache."""
     answers_saved: int = 0
     """What those answers would have cost."""
+    queue_known: int = 0
+    """Calls of which it is known how long they waited for their turn before their first attempt."""
+    queued: int = 0
+    """Those of them that waited for a millisecond or more."""
+    queue_us: int = 0
+    """How long they waited, in microseconds."""
     attempts: int = 0
     """Calls of providers."""
     discarded_attempts: int = 0
@@ -89,7 +95,7 @@ OF_ATTEMPTS = (
     "reasoning_tokens",
 )  # fmt: skip
 AMOUNTS = (
-    "priced_spent", "answers_saved", "spent", "discarded", "estimated_spent", "cache_saved", "input_tokens",
+    "priced_spent", "answers_saved", "queue_us", "spent", "discarded", "estimated_spent", "cache_saved", "input_tokens",
     "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
 )  # fmt: skip
 """Those of which one call may have any number; all others count calls or attempts, which each are one at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlalchemy import text as sql_text
 from sqlmodel import Field
 
@@ -142,6 +142,8 @@ class GenerationRow(Row, table=True):
     """Wall time from the door to the record, in milliseconds."""
     ttft_ms: float | None = None
     """Milliseconds to the first token of the answering attempt; known for streams only."""
+    queue_us: int | None = Field(default=None, sa_type=BigInteger)
+    """How long it waited for its turn before its first attempt, in microseconds; ``None`` where that is not known."""
     attempts: int = 0
     provider: str | None = None
     model: str | None = None

@@ -193,6 +193,7 @@ class PlayedCalls:
             "duration_ms": took,
             "user_hash": f"{int(self._chance() * _USERS):032x}" if self._chance() < _USER_SHARE else None,
             "guardrail_ms": 0.1 + self._chance() * 2,
+            "queue_us": int(self._chance() * 40_000) if at.second < 3 else 0,
         }
 
     def _from_cache(self, generation_id: str, call: DrawnCall) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from pages.kit.page import Visit
 
 Q, BY, MEASURE, AROUND, HERE, AT = "q", "by", "measure", "around", "here", "at"
 MEASURES = (
-    "calls", "error_rate", "got_object", "errors", "blocked", "p50", "p95", "p99", "ttft_p50", "ttft_p95", "tokens",
-    "spend", "discarded", "cost_per_valid", "reasks", "fallbacks",
+    "calls", "error_rate", "got_object", "errors", "blocked", "p50", "p95", "p99", "ttft_p50", "ttft_p95", "queue",
+    "queued_share", "tokens", "spend", "discarded", "cost_per_valid", "reasks", "fallbacks",
 )  # fmt: skip
 """What groups can be compared by."""
 _RANGE = address.Parameter(

@@ -58,7 +58,7 @@ def short_names(groups: Sequence[Group], by: str) -> list[str]:
 
 def is_count(of: Measure) -> bool:
     """Whether it adds up, so that none of it is 0; of all others few calls say little."""
-    return not of.percent and of.unit != "share" and of.name != "cost_per_valid"
+    return not of.percent and of.unit != "share" and of.name not in {"cost_per_valid", "queue"}
 
 
 def pace(calls: int, length: timedelta) -> str:

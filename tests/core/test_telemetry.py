@@ -24,6 +24,7 @@ from tests.wire.server import WireServer
 NAMES = {
     "proctor_generations": ("counter", {"tenant", "route", "outcome"}),
     "proctor_generation_duration_seconds": ("histogram", {"tenant", "route"}),
+    "proctor_generation_queue_seconds": ("histogram", {"tenant", "route"}),
     "proctor_generations_in_flight": ("gauge", set[str]()),
     "proctor_requests_waiting": ("gauge", {"kind"}),
     "proctor_gate_refusals": ("counter", {"reason"}),
