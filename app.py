@@ -46,6 +46,12 @@ def settle(runtime: Runtime) -> None:
     gc.set_threshold(10_000, 10, 10)  # what a call leaves in circles is little, and to look for it was a part in thirty
 
 
+def show(error: Exception) -> bool:
+    """Show what ended a page or a part of it that is drawn by itself, where that is known; return whether it is."""
+    shown: bool = import_module("pages.kit.page").show_fault(error)  # which loads all of the core
+    return shown
+
+
 settings = check_settings()
 for option, value in FORCED.items():
     config.set_option(option, value)
@@ -70,4 +76,5 @@ app = st.App(
         Middleware(Apart, path="/v1", to=startup),
     ],
     lifespan=startup.lifespan,
+    on_script_error=show,
 )

@@ -193,6 +193,17 @@ def fault_of(error: BaseException) -> DatabaseFault | None:
     return next((fault for words, fault in _BY_WORDS if words in said), DatabaseFault.DOWN)
 
 
+def as_told(error: BaseException) -> Unavailable | None:
+    """Return whatever a driver or SQLAlchemy raised as it is told to people; ``None`` if *error* is of neither.
+
+    For who reads alone: where something is written a constraint that is broken may say that somebody was faster.
+    """
+    for kind in type(error).__mro__:
+        if kind.__module__.partition(".")[0] in {"sqlalchemy", "sqlite3", "psycopg", "psycopg_pool"}:
+            return (fault_of(error) or DatabaseFault.DOWN).told()
+    return None
+
+
 class RunAgain(Unavailable):
     """Nothing was kept, and what was in the way may be so no more: run the transaction again."""
 

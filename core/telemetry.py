@@ -150,213 +150,202 @@ class Metrics:
     """The process's metrics, in a registry of their own so that a second runtime can be built beside this one."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
         self._models: set[tuple[str, str]] = set()
         self._children: dict[tuple[Any, ...], Any] = {}
         self.generations = Counter(
             "proctor_generations",
             "Generations, refusals included, by how they ended.",
             ["tenant", "route", "outcome"],
-            registry=self.registry,
+            registry=registry,
         )
         self.generation_seconds = Histogram(
             "proctor_generation_duration_seconds",
             "Wall time of a generation, all its attempts included.",
             ["tenant", "route"],
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self.queue_seconds = Histogram(
             "proctor_generation_queue_seconds",
             "How long a generation waited for its turn before its first attempt.",
             ["tenant", "route"],
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.in_flight = Gauge(
-            "proctor_generations_in_flight", "Generations that are under way.", registry=self.registry
-        )
+        self.in_flight = Gauge("proctor_generations_in_flight", "Generations that are under way.", registry=registry)
         self.waiting = Gauge(
             "proctor_requests_waiting",
             "Requests to the API that wait for a place; the kinds are generate and read.",
             ["kind"],
-            registry=self.registry,
+            registry=registry,
         )
         self.shed = Counter(
             "proctor_requests_shed",
             "Requests to the API that were turned away as too many waited; of no tenant before its key is known.",
             ["tenant"],
-            registry=self.registry,
+            registry=registry,
         )
         self.client_reasks = Counter(
             "proctor_client_reasks",
             "Generations by which a client asked again for what another one had not given.",
             ["tenant", "route"],
-            registry=self.registry,
+            registry=registry,
         )
         self.workers_busy = Gauge(
-            "proctor_workers_busy",
-            "Processes that read just now, by what they read.",
-            ["reads"],
-            registry=self.registry,
+            "proctor_workers_busy", "Processes that read just now, by what they read.", ["reads"], registry=registry
         )
         self.workers_waiting = Gauge(
             "proctor_workers_waiting",
             "What waits for a process to read it, by what it is.",
             ["reads"],
-            registry=self.registry,
+            registry=registry,
         )
         self.worker_seconds = Histogram(
             "proctor_worker_seconds",
             "Processor time that a process took to read something, by what that is and what it found.",
             ["reads", "found"],
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self.workers_lost = Counter(
             "proctor_workers_lost",
             "Processes that are gone or could not be started, by what they read and the reason.",
             ["reads", "reason"],
-            registry=self.registry,
+            registry=registry,
         )
         self.repeats = Counter(
             "proctor_repeats",
             "Requests under the Idempotency-Key of an earlier one: answered as that was, or refused.",
             ["result"],
-            registry=self.registry,
+            registry=registry,
         )
         self.wrong_keys = Counter(
-            "proctor_wrong_keys", "Requests to the API with a key that is not known.", registry=self.registry
+            "proctor_wrong_keys", "Requests to the API with a key that is not known.", registry=registry
         )
         self.gate_refusals = Counter(
             "proctor_gate_refusals",
             "Requests that were not let in, whoever they came from, by the reason.",
             ["reason"],
-            registry=self.registry,
+            registry=registry,
         )
         self.backlog = Gauge(
             "proctor_backlog_records",
             "Generations that have ended and wait to be put on record, because the database did not take them.",
-            registry=self.registry,
+            registry=registry,
         )
         self.attempts = Histogram(
             "gen_ai_client_operation_duration_seconds",
             "Duration of one provider call.",
             ["gen_ai_provider_name", "gen_ai_request_model", "error_type"],
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self.first_token = Histogram(
             "gen_ai_server_time_to_first_token_seconds",
             "Time to the first piece of content of a streamed call.",
             ["gen_ai_provider_name", "gen_ai_request_model"],
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
         self.tokens = Counter(
             "gen_ai_client_token_usage",
             "Tokens paid for; input includes cached.",
             ["tenant", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"],
-            registry=self.registry,
+            registry=registry,
         )
         self.cost = Counter(
             "proctor_cost_nano_usd",
             "Money spent, in nano-dollars.",
             ["tenant", "gen_ai_provider_name", "gen_ai_request_model"],
-            registry=self.registry,
+            registry=registry,
         )
         self.tier_cost = Counter(
             "proctor_service_tier_cost_nano_usd",
             "Money spent by the service tier that answered, in nano-dollars.",
             ["gen_ai_provider_name", "service_tier"],
-            registry=self.registry,
+            registry=registry,
         )
         self.unpriced = Counter(
             "proctor_unpriced_attempts",
             "Attempts whose model, or a tool that ran for it, has no known price.",
             ["gen_ai_provider_name", "gen_ai_request_model"],
-            registry=self.registry,
+            registry=registry,
         )
         self.findings = Counter(
             "proctor_guardrail_findings",
             "What guardrails found, each once in its generation and place, by what came of it.",
             ["guardrail", "stage", "action"],
-            registry=self.registry,
+            registry=registry,
         )
         self.guardrail_seconds = Histogram(
             "proctor_guardrail_duration_seconds",
             "How long the texts of one generation were judged.",
             buckets=_MOMENTS,
-            registry=self.registry,
+            registry=registry,
         )
         self.thresholds = Counter(
             "proctor_budget_thresholds",
             "Thresholds of budgets that were passed; 100 is the limit.",
             ["tenant", "scope", "percent"],
-            registry=self.registry,
+            registry=registry,
         )
         self.budget_waits = Counter(
             "proctor_budget_waits",
             "Calls that waited for money that other calls held, by what came of it: covered, refused or left.",
             ["tenant", "result"],
-            registry=self.registry,
+            registry=registry,
         )
         self.failed_open = Counter(
             "proctor_failed_open",
             "Decisions that were let through because what decides them was down.",
             ["room"],
-            registry=self.registry,
+            registry=registry,
         )
         self.verifications = Counter(
             "proctor_verifications",
             "How often this process verified books, trail or sums, by what it found.",
             ["result"],
-            registry=self.registry,
+            registry=registry,
         )
         self.chore_runs = Counter(
             "proctor_chore_runs",
             "How often this process did a chore, by how it ended: done or failed.",
             ["chore", "result"],
-            registry=self.registry,
+            registry=registry,
         )
         self.chore_seconds = Histogram(
-            "proctor_chore_duration_seconds",
-            "How long a chore took.",
-            ["chore"],
-            buckets=_SECONDS,
-            registry=self.registry,
+            "proctor_chore_duration_seconds", "How long a chore took.", ["chore"], buckets=_SECONDS, registry=registry
         )
         self.chore_success = Gauge(
             "proctor_chore_last_success_timestamp_seconds",
             "When a chore was last done, by whichever process, in seconds since 1970.",
             ["chore"],
-            registry=self.registry,
+            registry=registry,
         )
         self.chore_late = Gauge(
             "proctor_chore_late_seconds",
             "For how long a chore has been due without being done.",
             ["chore"],
-            registry=self.registry,
+            registry=registry,
         )
-        self.store_bytes = Gauge("proctor_store_bytes", "What the database takes on its disk.", registry=self.registry)
+        self.store_bytes = Gauge("proctor_store_bytes", "What the database takes on its disk.", registry=registry)
         self.store_free_bytes = Gauge(
-            "proctor_store_free_bytes", "What is left on that disk; -1 where that is not known.", registry=self.registry
+            "proctor_store_free_bytes", "What is left on that disk; -1 where that is not known.", registry=registry
         )
         self.analytics_waiting = Gauge(
-            "proctor_analytics_waiting_rows",
-            "Rows that the analytics store is yet to be sent.",
-            registry=self.registry,
+            "proctor_analytics_waiting_rows", "Rows that the analytics store is yet to be sent.", registry=registry
         )
         self.analytics_shipped = Gauge(
-            "proctor_analytics_shipped_batch", "The newest batch that the analytics store has.", registry=self.registry
+            "proctor_analytics_shipped_batch", "The newest batch that the analytics store has.", registry=registry
         )
         self.analytics_behind = Gauge(
-            "proctor_analytics_behind_seconds", "For how long something has waited to be sent.", registry=self.registry
+            "proctor_analytics_behind_seconds", "For how long something has waited to be sent.", registry=registry
         )
         self.shared_up = Gauge(
             "proctor_shared_up",
             "Whether the Redis that the processes share answers: 1 or 0. Without one it is 1.",
-            registry=self.registry,
+            registry=registry,
         )
 
     def of(self, metric: Counter | Histogram, *labels: str) -> Any:

@@ -13,7 +13,7 @@ from core.tenants import Permission, Principal
 from pages.drills.banner import banner
 from pages.kit import visitor
 from pages.kit.markup import plain
-from pages.kit.page import current_principal
+from pages.kit.page import NOT_SHOWN, current_principal, refusals
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -300,6 +300,12 @@ def _side() -> None:
                 )
 
 
+def _banner() -> None:
+    """Draw which fire drills run; a fragment's faults are its own."""
+    with refusals(NOT_SHOWN):
+        banner()
+
+
 dark = st.context.theme.type == "dark"
 st.set_page_config(page_title="Proctor", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=224)
 st.logo(
@@ -314,5 +320,6 @@ if visitor.look() is None:
     st.stop()
 chosen = st.navigation(_pages(current_principal()), expanded=True)
 _side()
-st.fragment(banner, run_every="15s")()
-chosen.run()
+st.fragment(_banner, run_every="15s")()
+with refusals(NOT_SHOWN):
+    chosen.run()

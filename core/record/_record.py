@@ -65,7 +65,7 @@ class Record:
         self.findings = Findings(recorder.clock, self.step)
         """What guardrails find: whoever looks at texts does so within it."""
         self._reservation: ReservationHandle = self._reserving(())
-        self._left: threading.Event | None = None
+        self._left = threading.Event()
         self._unwritten: list[Attempt] = []
         self._permit: Permit | None = None
         self.generation: Generation | None = None
@@ -177,7 +177,7 @@ class Record:
 
         *left* is set when the caller has left, who then waits for no money.
         """
-        self._left = left
+        self._left = left or self._left
         self._reservation = self._reserving(terms, must_be_covered=must_be_covered)
 
     def _reserving(self, terms: Sequence[BudgetTerms], *, must_be_covered: bool = False) -> ReservationHandle:
@@ -243,10 +243,9 @@ class Record:
                 terms = short.about
             else:
                 return 0.0
-        left, seconds = self._left or threading.Event(), self._patience(call)
         try:
             with self._running.queueing(call.n, self._clock):
-                waited = shortages.wait(terms, hold, seconds=seconds, left=left)
+                waited = shortages.wait(terms, hold, seconds=self._patience(call), left=self._left)
         except BudgetExceeded:
             self._recorder.metrics.budget_waits.labels(self._running.tenant.name, "refused").inc()
             raise

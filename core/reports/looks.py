@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +21,8 @@ from core.settings import Settings
 from core.store import Store
 
 _AGAIN_SECONDS = 0.2
+_LEFT_SECONDS = 0.4
+"""For so long nobody waits before it is given up: who replaces a question may ask a part of it anew."""
 _RESTS = timedelta(seconds=30)
 """For so long a copy that did not answer is not asked."""
 _LAG = """
@@ -29,6 +32,14 @@ SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
 """
 """What was received is replayed, and more would be received: then nothing was written since, however long ago that was.
 Null of no copy."""
+
+
+IS_LEFT: ContextVar[Callable[[], bool] | None] = ContextVar("is_left", default=None)
+"""Says, to any thread, whether nobody waits any longer for what is asked in this one; without it somebody does."""
+
+
+class NobodyWaits(Unavailable):
+    """A look was given up, as whoever wanted to know has gone on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,33 +107,58 @@ class Looks:
 
 @contextmanager
 def _bounded(connection: Connection, seconds: float) -> Generator[None]:
-    """Cancel what *connection* is asked once so many seconds are over, in the database too; 0: never."""
-    if not seconds:
+    """Cancel what *connection* is asked, in the database too, once so many seconds are over (0: never) or nobody waits.
+
+    Raises:
+        NobodyWaits: whoever asked has gone on.
+        Unavailable: the time is over.
+
+    """
+    is_left = IS_LEFT.get()
+    if not seconds and is_left is None:
         yield
         return
     driver: Any = connection.connection.driver_connection
-    lock, is_done, is_over = threading.Lock(), threading.Event(), threading.Event()
+    lock, is_done, why = threading.Lock(), threading.Event(), list[Unavailable]()
 
     def watch() -> None:
         clock = SystemClock()  # a database takes real time, whatever the time is said to be
-        pause = seconds
-        while not clock.wait(is_done, pause):
-            is_over.set()
+        if (error := _wait(clock, is_done, seconds, is_left)) is None:
+            return
+        why.append(error)
+        while not is_done.is_set():
             with lock, suppress(Exception):  # the connection may be broken
                 if not is_done.is_set():
                     (getattr(driver, "cancel_safe", None) or driver.interrupt)()
-            pause = _AGAIN_SECONDS
+            clock.wait(is_done, _AGAIN_SECONDS)
 
     threading.Thread(target=watch, name="look", daemon=True).start()
     try:
         yield
     except (DBAPIError, Unavailable) as error:
-        if not is_over.is_set():
+        if not why:
             raise
-        raise Unavailable(
-            f"The answer took longer than {seconds:g} s and was given up: choose a shorter time, or one tenant. "
-            "REPORT_SECONDS says how long it may take."
-        ) from error
+        raise why[0] from error
     finally:
         with lock:
             is_done.set()
+
+
+def _wait(
+    clock: SystemClock, is_done: threading.Event, seconds: float, is_left: Callable[[], bool] | None
+) -> Unavailable | None:
+    """Wait until it is done, and return ``None``; or until it is to be given up, and return the reason."""
+    ends = clock.monotonic() + seconds if seconds else float("inf")
+    wanted_at = clock.monotonic()
+    while not clock.wait(is_done, min(max(0.0, ends - clock.monotonic()), _AGAIN_SECONDS if is_left else seconds)):
+        now = clock.monotonic()
+        if now >= ends:
+            return Unavailable(
+                f"The answer took longer than {seconds:g} s and was given up: choose a shorter time, or one tenant. "
+                "REPORT_SECONDS says how long it may take."
+            )
+        if is_left is not None and not is_left():
+            wanted_at = now
+        elif is_left is not None and now - wanted_at >= _LEFT_SECONDS:
+            return NobodyWaits("Nobody waits for this answer any longer, and it was given up.")
+    return None

@@ -198,9 +198,9 @@ def one_call(reading: Reading, call_id: str, now: datetime) -> Call:
     same_names = (
         "id", "tenant_id", "request_id", "principal", "route", "schema_version", "schema_hash", "outcome", "error_code",
         "error_detail", "streamed", "started_at", "ended_at", "duration_ms", "ttft_ms", "queue_us", "provider",
-        "model", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano_usd",
-        "wasted_nano_usd", "guardrail_ms", "estimated", "answered_from", "reask_of", "saved_nano_usd", "user_hash",
-        "caller_metadata",
+        "model", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+        "cost_nano_usd", "wasted_nano_usd", "guardrail_ms", "estimated", "answered_from", "reask_of", "saved_nano_usd",
+        "user_hash", "caller_metadata",
     )  # fmt: skip
     return Call(
         **{name: getattr(generation, name) for name in same_names},

@@ -115,8 +115,10 @@ def _figures(call: Call) -> list[tuple[str, str, str]]:
         (
             "Queue",
             formats.millis(None if call.queue_us is None else call.queue_us / 1000),
-            "How long it waited for its turn before the first attempt: for a place at the door, and for money of its "
-            "budget that other calls held. Not known of calls from before this was kept.",
+            (
+                "How long it waited for its turn before the first attempt: for a place at the door, and for money of "
+                "its budget that other calls held. Not known of calls from before this was kept."
+            ),
         ),
         ("First token", formats.millis(call.ttft_ms), "Of the answering attempt; known for streams only."),
         ("Attempts", formats.count(len(call.attempts)), "Calls to a provider, whatever for: first, re-ask, fallback …"),

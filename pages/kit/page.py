@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core import runtime as running
+from core.database_faults import as_told
 from core.errors import Conflict, Denied, ProctorError, Unavailable
 from core.principals import Grant, Permission, Principal
-from pages.kit import address, zones
+from core.telemetry import log, place
+from pages.kit import address, runs, zones
 from pages.kit.markup import plain
 from pages.kit.visitor import current_principal
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
 
 _FLASH = "_flash"
+NOT_SHOWN = "This cannot be shown right now."
+"""The title of what ended a page where nothing says more."""
 View = tuple[tuple[Grant, ...], int]
 """What somebody may do where, and a runtime: whoever shares these is shown the same."""
 
@@ -102,6 +106,7 @@ def open_page(
     for sentence, icon in st.session_state.pop(_FLASH, ()):
         st.toast(sentence, icon=icon)
     controls = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
+    runs.begin()
     visit = Visit(title, runtime, runtime.clock.now(), controls)
     address.read(visit, {**(takes or {}), **zones.TAKEN})
     zones.switch(visit)
@@ -144,8 +149,26 @@ def show_error(error: ProctorError, title: str) -> None:
 
 @contextmanager
 def refusals(title: str) -> Generator[None]:
-    """Turn a ProctorError raised inside into an alert headed by *title*; anything else goes on up."""
+    """Turn a ProctorError raised inside, or a fault of the database, into an alert headed by *title*.
+
+    Anything else goes on up.
+    """
     try:
         yield
-    except ProctorError as error:
-        show_error(error, title)
+    except Exception as error:
+        if not show_fault(error, title):
+            raise
+
+
+def show_fault(error: Exception, title: str = NOT_SHOWN) -> bool:
+    """Show what ended a page or a part of it, if it is one of our own errors or of the database; return whether it is.
+
+    The database's own words may quote values: they are told to nobody, and where it failed to the log.
+    """
+    told = error if isinstance(error, ProctorError) else as_told(error)
+    if told is None:
+        return False
+    if told is not error:
+        log().error("page_failed", error=type(error).__name__, where=place(error))
+    show_error(told, title)
+    return True

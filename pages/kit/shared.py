@@ -3,7 +3,8 @@
 What an answer depends on is its key: the question, the calls that may be seen, the range and the zone; who asks is not
 in it. Of all who ask at once one makes it. Where there is an older one the others are shown that, and as of when it is;
 else they wait. The longer a range, the longer an answer is good; and one that took long is good for long, so that no
-question takes more than a tenth of a core, and none is asked again while it is under way.
+question takes more than a tenth of a core, and none is asked again while it is under way. One that nobody waits for any
+longer, as all who asked have gone on, is given up.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from core.clock import Clock
 from core.errors import Unavailable
 from core.principals import Permission
 from core.reports import Window
+from core.reports.looks import IS_LEFT, NobodyWaits
 from core.reports.ranges import HOURS, Range
+from pages.kit import runs
 from pages.kit.page import Visit
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ _SHOWN_AT_MOST = 4
 _MOST_KEPT = 256
 _PATIENCE_SECONDS = 90
 """Longer than the database may take for a statement."""
+_LOOK_SECONDS = 0.25
+"""So often who waits looks whether he is still to."""
 
 
 def refresh_seconds(window: Window) -> int:
@@ -78,6 +83,8 @@ class _UnderWay:
     error: Exception | None = None
     is_left: bool = False
     """Whether whoever made it went away: the next one makes it."""
+    waiting: int = 0
+    """How many others wait for it."""
 
 
 class SharedFigures:
@@ -107,22 +114,41 @@ class SharedFigures:
                 is_mine = work is None
                 if work is None:
                     work = self._under_way[key] = _UnderWay()
+                elif kept is None or age >= kept.good_for * _SHOWN_AT_MOST:
+                    work.waiting += 1
             if is_mine:
                 return self._make(key, work, make, good_for)
             if kept is not None and age < kept.good_for * _SHOWN_AT_MOST:
                 return kept.value
-            if not work.done.wait(_PATIENCE_SECONDS):
-                raise Unavailable("These figures are still being added up. Try again in a moment.")
+            self._wait(work)
             if work.error is not None:
                 raise work.error
             if not work.is_left:
                 return work.value
 
+    def _wait(self, work: _UnderWay) -> None:
+        """Wait for what somebody else makes; it was counted that one more does."""
+        looks = int(_PATIENCE_SECONDS / _LOOK_SECONDS)
+        try:
+            while not work.done.wait(_LOOK_SECONDS):
+                runs.stop_if_told()
+                looks -= 1
+                if not looks:
+                    raise Unavailable("These figures are still being added up. Try again in a moment.")
+        finally:
+            with self._lock:
+                work.waiting -= 1
+
     def _make(self, key: Hashable, work: _UnderWay, make: Callable[[], T], good_for: float) -> T:
         began = self._clock.monotonic()
         work.is_left = True
+        is_over = runs.stopped()
+        left = IS_LEFT.set(lambda: is_over() and not work.waiting)
         try:
             value = make()
+        except NobodyWaits:
+            runs.stop_if_told()
+            raise
         except Exception as error:
             work.error = error
             raise
@@ -136,6 +162,7 @@ class SharedFigures:
                     self._kept.popitem(last=False)
             return value
         finally:
+            IS_LEFT.reset(left)
             with self._lock:
                 self._under_way.pop(key, None)
             work.done.set()

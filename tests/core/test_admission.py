@@ -32,11 +32,12 @@ from tests.examples import many
 TENANTS = ("a", "b", "c")
 
 
-def admission(places: int = 10, waiting: int = 10, large_bytes: int = 10 * LARGE_BYTES) -> Admission:
+def admission(
+    places: int = 10, waiting: int = 10, large_bytes: int = 10 * LARGE_BYTES, clock: ManualClock | None = None
+) -> Admission:
     """Return places that nobody holds."""
-    return Admission(
-        ManualClock(START), Metrics(), kind="generate", places=places, waiting=waiting, large_bytes=large_bytes
-    )
+    clock = clock or ManualClock(START)
+    return Admission(clock, Metrics(), kind="generate", places=places, waiting=waiting, large_bytes=large_bytes)
 
 
 def on_a_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -75,13 +76,16 @@ async def test_one_tenant_leaves_room_for_the_next() -> None:
 
 @on_a_loop
 async def test_a_single_place_is_for_anybody() -> None:
-    """Where there is only one place, whoever comes first has it, and the next one gets it then."""
-    places = admission(1)
+    """Where there is only one place, whoever comes first has it, and the next one gets it then, and knows its wait."""
+    clock = ManualClock(START)
+    places = admission(1, clock=clock)
     one, other = places.ask("a", 0), places.ask("b", 0)
     assert (placed(one), placed(other)) == (True, False)
+    clock.advance(2)
     one.result().give_back()
     one.result().give_back()
     assert placed(other)
+    assert (one.result().waited_seconds, other.result().waited_seconds) == (0, 2)
     assert places.seen().running == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ import pytest
 from core.clock import ManualClock
 from core.errors import Unavailable
 from core.principals import EVERYWHERE
-from core.reports.looks import Looks, ReplicaState
+from core.reports.looks import IS_LEFT, Looks, NobodyWaits, ReplicaState
 from core.settings import Settings
 from core.store import Store
 from tests import builders, servers
@@ -39,6 +40,24 @@ def test_what_takes_too_long_is_cancelled_in_the_database(store: Store) -> None:
         assert time.monotonic() - began < 5
         with looks.open(EVERYWHERE) as now:
             assert now.rows("SELECT COUNT(*) FROM generation g WHERE 1 = 1 {tenant}", {})[0][0] == 0
+    assert store.condition.fault is None
+
+
+def test_what_nobody_waits_for_is_cancelled_in_the_database(store: Store) -> None:
+    """Whoever asked has gone on: within a moment his look ends, with or without a limit."""
+    left = threading.Event()
+    token = IS_LEFT.set(left.is_set)
+    try:
+        for seconds in (0.0, 60.0):
+            left.clear()
+            with closing(Looks(store, ManualClock(START), Settings(report_seconds=seconds))) as looks:
+                with looks.open(EVERYWHERE) as now:
+                    assert now.rows("SELECT COUNT(*) FROM generation g WHERE 1 = 1 {tenant}", {})[0][0] == 0
+                threading.Timer(0.3, left.set).start()
+                with pytest.raises(NobodyWaits), looks.open(EVERYWHERE) as now:
+                    now.rows(ENDLESS, {}, tenant="i")
+    finally:
+        IS_LEFT.reset(token)
     assert store.condition.fault is None
 
 

@@ -141,6 +141,7 @@ def calls(store: Store) -> Store:
             model=model,
             schema_version=version,
             attempts=0 if outcome.is_blocked else 1,
+            queue_us=None if number < 3 else 999 * number,
         )
         attempts = (
             [] if outcome.is_blocked else [builders.attempt(row, provider=provider, model=model, outcome=outcome)]
@@ -176,6 +177,9 @@ TOLD: tuple[tuple[tuple[str, ...], str, str, dict[str, float | None]], ...] = (
     (("outcome",), "outcome:any_error", "calls", {"invalid": 1, "provider error": 1}),
     ((), 'key:""', "got_object", {"": 0.5}),
     ((), "tenant:nobody", "got_object", {"": None}),
+    (("route",), "", "queue", {"fast": 3.996, "slow": (2.997 + 4.995 + 5.994) / 3}),
+    (("tenant",), "", "queued_share", {"Acme": 1, "Globex": 1}),
+    ((), "version:2", "queue", {"": None}),
 )  # fmt: skip
 
 

@@ -58,12 +58,13 @@ def eventually(check: Callable[[], bool]) -> bool:
 
 
 def test_a_generation_says_who_asked_and_how(proctor: Rig) -> None:
-    """Key, request id, metadata and the user's hash stand with the generation; the user's name nowhere."""
+    """Key, request id, metadata, the user's hash and how long it was queued stand there; the user's name nowhere."""
     tenant = proctor.tenant()
     more: dict[str, Any] = {
         "request_id": "r-77",
         "user": "ada@example.com",
         "metadata": {"team": "blue", "n": [1, None]},
+        "queued_seconds": 1.5,
     }
     written = proctor.written(proctor.ask(tenant, **more).generation.id)
 
@@ -71,7 +72,7 @@ def test_a_generation_says_who_asked_and_how(proctor: Rig) -> None:
     assert (row.tenant_id, row.key_id, row.principal, row.request_id) == (tenant.id, "key", "key prk_test…", "r-77")
     assert (row.user_hash, row.caller_metadata) == (OwnKeys().user_hash(tenant.id, "ada@example.com"), more["metadata"])
     assert "ada@example.com" not in str(written)
-    assert row.streamed is False
+    assert (row.streamed, row.queue_us) == (False, 1_500_000)
 
 
 def test_without_a_request_id_it_bears_its_own(proctor: Rig) -> None:

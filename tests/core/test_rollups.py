@@ -97,6 +97,7 @@ class World:
             reask_of=self.one_of([None, *open_calls]),
             duration_ms=self.one_of([0.0, 0.0004, 100.0, 2_000.0, 10_800_000.0]),
             ttft_ms=self.one_of([None, 12.5]),
+            queue_us=self.one_of([None, 0, 999, 1_000, 2_500_000]),
             schema_version=self.one_of([None, 1, 2]),
             key_id=self.one_of([None, "k1"]),
             error_code=self.one_of([None, "upstream"]),

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from streamlit.runtime.scriptrunner import StopException
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 
 from core.clock import ManualClock
 from core.errors import Unavailable
-from core.principals import Principal, Role
+from core.principals import EVERYWHERE, Principal, Role
 from core.reports import Overview, Reports
+from core.reports.looks import Looks
 from core.reports.ranges import Range
 from core.runtime import Runtime
+from core.store import Store
 from core.tables import Outcome
-from pages.kit import page
+from pages.kit import page, runs
 from pages.kit.shared import SharedFigures, key_of, refresh_seconds
 from tests import builders
 from tests.builders import person
+from tests.core.test_looks import ENDLESS
 from tests.pages.conftest import NOW, Open
 
 GOOD = 12.0
@@ -110,6 +117,66 @@ def test_what_fails_is_not_kept(clock: ManualClock) -> None:
         slow.fails = None
         slow.let_go.release()
         assert waits.result(timeout=20) == slow.asked == 4
+
+
+class Run:
+    """A run of a page in a thread of its own, which can be told to stop as Streamlit tells it."""
+
+    here = threading.local()
+    """The run of each thread, in the place of Streamlit's context of it."""
+
+    def __init__(self, figures: SharedFigures, make: Callable[[], int]) -> None:
+        self.script_requests = ScriptRequests()
+        self.ended: object = None
+        self.thread = threading.Thread(target=self._run, args=(figures, make), daemon=True)
+        self.thread.start()
+
+    def _run(self, figures: SharedFigures, make: Callable[[], int]) -> None:
+        self.here.run = self
+        try:
+            self.ended = figures.get("all", make, GOOD)
+        except (StopException, Unavailable) as error:
+            self.ended = type(error)
+
+    def yield_check(self) -> None:
+        """Stop here, if that was asked for."""
+        if self.script_requests.on_scriptrunner_yield() is not None:
+            raise StopException
+
+    def result(self) -> object:
+        """Return how it ended."""
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        return self.ended
+
+
+def test_a_question_that_was_replaced_stops(store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three runs the first asks and the second waits for it: as long as one of them goes on, so does the question.
+
+    Once both were told to stop it is cancelled in the database, and the third makes its own.
+    """
+    monkeypatch.setattr(runs, "get_script_run_ctx", lambda **_: getattr(Run.here, "run", None))
+    figures, looks, asked = SharedFigures(clock), Looks(store, clock), threading.Semaphore(0)
+
+    def ask() -> int:
+        with looks.open(EVERYWHERE) as now:
+            asked.release()
+            return len(now.rows(ENDLESS, {}, tenant="i"))
+
+    first = Run(figures, ask)
+    assert asked.acquire(timeout=20)
+    second = Run(figures, ask)
+    ends = time.monotonic() + 20
+    while not any(work.waiting for work in figures._under_way.values()):
+        assert time.monotonic() < ends
+    first.script_requests.request_stop()
+    first.thread.join(1)
+    assert first.thread.is_alive(), "somebody else waits for what it asks"
+    second.script_requests.request_stop()
+    assert (second.result(), first.result()) == (StopException, StopException)
+    assert not figures._under_way
+    assert Run(figures, lambda: 3).result() == 3
+    assert store.condition.fault is None
 
 
 def test_the_longer_a_range_the_slower_it_is_renewed() -> None:

@@ -16,7 +16,7 @@ from tests.patched import applied
 ANSWER = {
     "id", "value", "outcome", "schema", "schema_version", "model", "attempts", "usage", "cost_usd", "cost_nano_usd",
     "estimated", "answered_from", "reask_of", "not_judged", "saved_nano_usd", "media", "trace", "duration_ms",
-    "ttft_ms",
+    "ttft_ms", "queue_ms",
 }  # fmt: skip
 ATTEMPT = {
     "n", "kind", "provider", "model", "mode", "started_at", "duration_ms", "ttft_ms", "http_status",

@@ -192,6 +192,7 @@ def test_calls_at_once_wait_for_each_other(wire: WireServer, database_url: str) 
         assert [one.error for one in heard] == [None] * 4
         waited = [one for one in heard if any(step["verdict"] == "waited" for step in one.generation.trace)]
         assert len(waited) >= 2
+        assert all(one.generation.queue_us >= 100_000 for one in waited)
         assert here.is_settled()
         told = here.runtime.metrics.text().decode()
         assert 'proctor_budget_waits_total{result="covered"' in told
