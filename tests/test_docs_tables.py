@@ -137,7 +137,7 @@ def test_every_log_event_stands_in_the_table() -> None:
     """Each event with its level, and each field of the line that every generation writes."""
     told: dict[str, str] = {}
     fields: set[str | None] = set()
-    for path in ROOT.glob("core/**/*.py"):
+    for path in (*ROOT.glob("core/**/*.py"), *ROOT.glob("pages/**/*.py")):
         for call in (
             node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
         ):
