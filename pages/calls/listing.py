@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from core.reports import MOST_EXPORTED, CallFilter, CallPage
 from core.reports.calls import MOST_SORTED, SORTS, CallOrder, CallSummary
 from core.reports.incidents import LONGEST
 from core.reports.ranges import Range
+from core.saved_views import SavedView
 from core.tenants import Tenant
 from pages.calls import cards, columns, files, paging, rows, searching, tail, views
 from pages.kit import address, formats, incidents, kept, layout, ranges, zones
@@ -59,6 +61,8 @@ class _AskedList:
     order: CallOrder
     names: tuple[str, ...]
     """The columns that were chosen."""
+    views: Sequence[SavedView]
+    """What whoever looks has kept."""
     zone: str
     ends_now: bool
     """Whether what begins from now on belongs to it."""
@@ -105,14 +109,15 @@ def draw(visit: Visit) -> None:
 
 
 def _asked(visit: Visit, tenant: Tenant | None, chosen: Range, zone: str, search: CallSearch) -> _AskedList:
-    window = chosen.window(paging.as_of(visit), zone)
+    window, saved = chosen.window(paging.as_of(visit), zone), views.kept(visit)
     return _AskedList(
         wanted=CallFilter(
             starts_at=window.starts_at, ends_at=window.ends_at, tenant_id=tenant.id if tenant else None, q=search.text
         ),
         search=search,
         order=paging.order(),
-        names=columns.chosen_in(views.column_text(visit)),
+        names=columns.chosen_in(views.column_text(saved)),
+        views=saved,
         zone=zone,
         ends_now=chosen.ends_now,
     )
@@ -134,7 +139,7 @@ def _choices(visit: Visit, asked: _AskedList, *, follows: bool) -> None:
     if not follows:
         _order(asked)
     views.columns_choice(asked.names)
-    views.draw(visit, asked.search.text, asked.order, asked.names)
+    views.draw(visit, asked.views, asked.search.text, asked.order, asked.names)
     st.toggle("Live", key=tail.SWITCH, bind="query-params", help="Follow what is recorded, as it is recorded.")
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 
 import streamlit as st
 
+from core.clock import EPOCH
 from core.errors import ProctorError
-from core.reports import CallFilter
+from core.reports import CallFilter, Window
 from core.reports.calls import TAIL_SIZE
 from pages.calls import cards, columns
 from pages.calls.rows import open_row, remember
 from pages.kit import formats, zones
 from pages.kit.frames import Frame, grid
 from pages.kit.page import Visit, show_error
+from pages.kit.shared import shared
 
 SWITCH = "tail"
 EVERY = timedelta(seconds=3)
-_RESTS = 4
-"""So many times as long as a question took one waits before the next."""
+_GOOD_SECONDS = 2.4
+"""For so long what was found is shown to all: each tab finds it old when it looks again."""
 
 
 def draw(visit: Visit, wanted: CallFilter, names: tuple[str, ...], zone: str) -> None:
@@ -27,18 +30,25 @@ def draw(visit: Visit, wanted: CallFilter, names: tuple[str, ...], zone: str) ->
     st.fragment(_follow, run_every=EVERY)(visit, wanted, names, zone)
 
 
+def _newest(visit: Visit, wanted: CallFilter) -> tuple[Frame, datetime]:
+    """Return what was recorded last of what is *wanted*, and as of when: asked once for all who follow the same."""
+    reports, clock = visit.runtime.reports, visit.runtime.clock
+    return shared(
+        visit,
+        "calls as they are recorded",
+        Window.of(wanted.starts_at, wanted.ends_at),
+        replace(wanted, starts_at=EPOCH, ends_at=EPOCH),  # whatever time is chosen, what is recorded now is followed
+        lambda: (reports.tail(visit.principal, wanted), clock.now()),
+        good_for=_GOOD_SECONDS,
+    )
+
+
 def _follow(visit: Visit, wanted: CallFilter, names: tuple[str, ...], zone: str) -> None:
-    clock, kept = visit.runtime.clock, st.session_state.get("_tail")
-    began = clock.monotonic()
-    if kept is None or kept[0] != wanted or began >= kept[1]:
-        try:
-            found: Frame = visit.runtime.reports.tail(visit.principal, wanted)
-        except ProctorError as error:
-            show_error(error, "The calls cannot be followed.")
-            return
-        rests = began + _RESTS * (clock.monotonic() - began)
-        kept = st.session_state["_tail"] = (wanted, rests, found, clock.now())
-    _, _, calls, at = kept
+    try:
+        calls, at = _newest(visit, wanted)
+    except ProctorError as error:
+        show_error(error, "The calls cannot be followed.")
+        return
     if not len(calls):
         st.caption(f"Nothing was recorded of late. As of {formats.moment(at, zone, seconds=True)}; it goes on looking.")
         return

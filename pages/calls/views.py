@@ -17,11 +17,11 @@ from pages.kit.page import Visit, flash, show_error
 COLUMNS, VIEW = "columns", "view"
 
 
-def column_text(visit: Visit) -> str | None:
-    """Return the columns that the address names or, where it names none, those of the view that it names."""
+def column_text(views: Sequence[SavedView]) -> str | None:
+    """Return the columns that the address names or, where it names none, those of the one of *views* that it names."""
     if COLUMNS in st.query_params:
         return st.query_params[COLUMNS]
-    view = _chosen(kept(visit))
+    view = _chosen(views)
     return view.columns if view else None
 
 
@@ -52,9 +52,8 @@ def _choose_columns() -> None:
         st.query_params[COLUMNS] = ",".join(names or columns.USUAL)
 
 
-def draw(visit: Visit, text: str, order: CallOrder, shown: tuple[str, ...]) -> None:
-    """Draw the views that somebody keeps, and whether the list is still as the one that he chose."""
-    views = kept(visit)
+def draw(visit: Visit, views: Sequence[SavedView], text: str, order: CallOrder, shown: tuple[str, ...]) -> None:
+    """Draw the *views* that somebody keeps, and whether the list is still as the one that he chose."""
     view = _chosen(views)
     changed = view is not None and (view.q, view.sort, columns.chosen_in(view.columns)) != (text, str(order), shown)
     label = "Views" if view is None else f"{'Changed from ' if changed else ''}{plain(view.name)}"

@@ -189,16 +189,18 @@ def shared(  # noqa: PLR0917 what an answer depends on
     needs: Permission = Permission.GENERATIONS_READ,
     *,
     says: str = "",
+    good_for: float | None = None,
 ) -> T:
     """Return the answer to *question* about *window*; *asked* is all that it depends on, but for what moves with time.
 
     Whoever asks needs a permission, and shares it with who has that for the same tenants. *says* stands there while one
-    waits for it. What comes back is everybody's: nobody changes it.
+    waits for it. It is good for as many seconds as one about *window* is, or *good_for*. What comes back is
+    everybody's: nobody changes it.
     """
     principal = visit.principal
     principal.require(needs)
     key = (question, principal.scope_of(needs), asked)
-    good_for = refresh_seconds(window) * _GOOD
+    good_for = refresh_seconds(window) * _GOOD if good_for is None else good_for
     figures = _figures(visit.runtime)
     if not says:
         return figures.get(key, make, good_for)

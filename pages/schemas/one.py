@@ -12,7 +12,19 @@ from core.pricing import usd
 from core.reports import VersionFigures
 from core.schemas import VersionSummary, version_name
 from core.tenants import Permission
-from pages.kit import address, checking, formats, label_moves, layout, links, ranges, saving, version_figures, zones
+from pages.kit import (
+    address,
+    checking,
+    formats,
+    kept,
+    label_moves,
+    layout,
+    links,
+    ranges,
+    saving,
+    version_figures,
+    zones,
+)
 from pages.kit.buttons import button
 from pages.kit.frames import grid, pd
 from pages.kit.markup import plain
@@ -36,6 +48,8 @@ def draw(visit: Visit, name: str) -> None:
     when, zone, tenant_id = listing.scope(visit)
     found = version_figures.of_versions(visit, when, tenant_id, name, zone)
     label_moves.undo_row(visit, name)
+    if visit.may(Permission.GENERATIONS_READ, tenant_id):  # by which routes a version was called only calls say
+        kept.note(visit, when.window(visit.now, zone), tenant_id)
     chosen = _chosen(versions)
     _versions(name, versions, found, ranges.within(when, zone))
     _actions(visit, name, chosen, versions, ranges.parameters(when, zone))

@@ -52,16 +52,39 @@ def figures(visit: Visit, now: datetime, chosen: Range, tenant: Tenant | None) -
         lambda: [reports.spend(visit.principal, one, tenant_id) for one in (window, window.previous())],
         says="Adding up what was spent …",
     )
+    forecasts, backtests = shared(
+        visit,
+        "outlooks",
+        window,
+        tenant_id,
+        lambda: (reports.forecasts(visit.principal, tenant_id), reports.backtests(visit.principal, tenant_id)),
+    )
+    changes, of_late = _marks(visit, now, chosen, window, tenant_id) if sees_changes else ((), ())
     return Figures(
         spend=spend,
         before=before,
-        forecasts=reports.forecasts(visit.principal, tenant_id),
-        backtests=reports.backtests(visit.principal, tenant_id),
+        forecasts=forecasts,
+        backtests=backtests,
         verified=reports.verified(visit.principal),
         proven=reports.proven(visit.principal),
-        changes=_changes(visit, window, tenant_id) if sees_changes else (),
-        of_late=_changes(visit, Window.of(now - _MONTH, now), tenant_id) if sees_changes else (),
+        changes=changes,
+        of_late=of_late,
         tenant=tenant,
+    )
+
+
+def _marks(
+    visit: Visit, now: datetime, chosen: Range, window: Window, tenant_id: str | None
+) -> Sequence[Sequence[RecordedChange]]:
+    """Return the newest changes of the window, and those of the last month."""
+    lately = Window.of(now - _MONTH, now)
+    return shared(
+        visit,
+        "changes of spend",
+        window,
+        (tenant_id, window.zone, key_of(chosen, window)),
+        lambda: [_changes(visit, one, tenant_id) for one in (window, lately)],
+        Permission.CHANGES_READ,
     )
 
 

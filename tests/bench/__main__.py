@@ -32,6 +32,7 @@ from tests.bench import (
     sealing,
     statements,
     stream,
+    tabs,
     trips,
     walls,
 )
@@ -56,12 +57,13 @@ BENCHES = {
     "reasks": reasks.run,
     "trips": trips.run,
     "statements": statements.run,
+    "tabs": tabs.run,
     "guardrails": guardrails.run,
     "sealing": sealing.run,
     "screening": screening.run,
 }
 
-SIZED = ("walls", "relayed")
+SIZED = ("walls", "relayed", "tabs")
 """Those that a number says how much to do."""
 SOAKING = ("relayed",)
 """Those that ``make soak`` runs alone."""

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.clock import ManualClock
 from core.principals import LOCAL_OPERATOR, Role
+from core.reports import CallFilter
 from core.reports.calls import NEWEST, SORTS, CallOrder
 from core.runtime import Runtime
 from core.tables import AttemptKind, Outcome, PolicySnapshot
@@ -249,14 +250,23 @@ class TestList:
         assert page.dataframe[0].value.columns.tolist() == ["started_at", "cost"]
         assert not [one for one in open_page("calls", tail="true").selectbox if one.key == "order"]
 
-    def test_what_is_recorded_is_followed(self, world: Runtime, open_page: Open) -> None:
-        """The list is that of the latest records, by the search that is set, without pages."""
+    def test_what_is_recorded_is_followed(
+        self, world: Runtime, open_page: Open, page_clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The list is that of the latest records, by the search that is set, without pages; asked once for all tabs."""
+        asked, tail = list[CallFilter](), world.reports.tail
+        monkeypatch.setattr(world.reports, "tail", lambda who, wanted: asked.append(wanted) or tail(who, wanted))
         long = builders.generation(NOW - timedelta(minutes=2), id="6" * 32, duration_ms=119_000.0)
         builders.save(world.store, long, builders.generation(NOW - timedelta(minutes=1), "borealis", id="7" * 32))
         page = open_page("calls", tail="true")
         assert not page.exception
         assert page.dataframe[0].value["seconds"].tolist() == [119.0, 0.8]
         assert "The 2 that were recorded last" in page.caption[-1].value
+        assert len(open_page("calls", tail="true", range="7d").dataframe[0].value) == 2
+        assert len(asked) == 1
+        page_clock.advance(3)
+        page.run()
+        assert len(asked) == 2
         page.text_input(key="q").set_value("tenant:acme").run()
         assert len(page.dataframe[0].value) == 1
         page.toggle(key="tail").set_value(False).run()

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.principals import LOCAL_OPERATOR, Permission, Role
 from core.runtime import Runtime
-from core.tables import Outcome
+from core.tables import AgedOut, Outcome
 from pages.kit import page as kit_page
 from pages.kit import version_figures
 from tests import builders
@@ -87,6 +87,18 @@ def test_many_calls_are_sorted_by_the_newest(open_page: Open, monkeypatch: pytes
     assert "Most calls: by the newest 3 calls, since Mar 04, 08:07" in told(page).replace("\\", "")
     assert "1 schema · the newest 3 calls, since Mar 04, 08:07 UTC, of these schemas" in told(page).replace("\\", "")
     assert list(page.dataframe[0].value["calls"]) == [1, 2]
+
+
+def test_where_calls_aged_out_is_said(price: Runtime, open_page: Open) -> None:
+    """One schema, whose routes are counted by calls, says of whom these are gone, where that is in its time."""
+    [tenant] = price.tenants.list(LOCAL_OPERATOR)
+    gone = AgedOut(tenant_id=tenant.id, raw_from=NOW - timedelta(days=70), below_id="", at=NOW)
+    builders.save(price.store, gone)
+    long = {"from": "2025-11-01T00:00+00:00", "to": "2026-03-04T12:00+00:00"}
+    for when, said in ((long, 1), ({"range": "7d"}, 0)):
+        page = open_page("schemas", schema="price", **when)
+        assert not page.exception
+        assert sum("of Acme that began before" in one.value for one in page.info) == said, when
 
 
 def test_without_schemas_the_page_says_what_to_do(open_page: Open, proctor: Runtime) -> None:
