@@ -112,14 +112,6 @@ def _figures(call: Call) -> list[tuple[str, str, str]]:
     guess = " A part of usage is our estimate, as the provider did not report it." if call.estimated else ""
     return [
         ("Duration", formats.millis(call.duration_ms), "From the door to the record."),
-        (
-            "Queue",
-            formats.millis(None if call.queue_us is None else call.queue_us / 1000),
-            (
-                "How long it waited for its turn before the first attempt: for a place at the door, and for money of "
-                "its budget that other calls held. Not known of calls from before this was kept."
-            ),
-        ),
         ("First token", formats.millis(call.ttft_ms), "Of the answering attempt; known for streams only."),
         ("Attempts", formats.count(len(call.attempts)), "Calls to a provider, whatever for: first, re-ask, fallback …"),
         (
@@ -344,6 +336,7 @@ def _facts(call: Call) -> None:
                 if call.schema_version is not None
                 else plain(call.schema) or "none",
                 "Schema hash": code(call.schema_hash[:12]) if call.schema_hash else None,
+                "Queued": None if call.queue_us is None else formats.millis(call.queue_us / 1000),
                 "Streamed": "yes" if call.streamed else "no",
                 "Error code": code(call.error_code) if call.error_code else None,
                 "User": f"{code(call.user_hash[:12])} (hashed)" if call.user_hash else None,

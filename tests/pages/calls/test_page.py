@@ -324,7 +324,7 @@ class TestOneCall:
         """Each attempt has a row: kind, model, tokens, price, outcome, and the first its field's error."""
         page = open_page("calls", call=REPAIRED)
         assert not page.exception
-        assert [tile.value for tile in page.metric] == ["2.10 s", *["\N{EN DASH}"] * 2, "2", "400", "90", "$0.00023"]
+        assert [tile.value for tile in page.metric] == ["2.10 s", "\N{EN DASH}", "2", "400", "90", "$0.00023"]
         first, second = page.container(key="attempt_1"), page.container(key="attempt_2")
         assert "First ask" in first.markdown[0].value
         assert "Invalid" in first.markdown[1].value
