@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ from core.tables import (
 from tests import backlog_process
 from tests.conftest import START
 from tests.corridor import program, question, rig
+from tests.forks import Forked
 from tests.tills import DEAD, Till, Walk
 from tests.wayward_store import Way, WaywardStore, backlog_of
 from tests.wire.server import WireServer
@@ -414,13 +413,8 @@ def test_memory_has_an_end(till: Till, wayward: WaywardStore, tmp_path: Path, mo
 
 def test_a_process_that_is_killed_leaves_its_file(database_url: str, tmp_path: Path) -> None:
     """Twenty records of a process that was killed: whoever looks next writes them all, before recovery estimates."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.backlog_process", database_url, str(tmp_path)],
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert ended.returncode == -9, ended.stderr.decode()
+    with Forked("-m", "tests.backlog_process", database_url, str(tmp_path)) as process:
+        assert process.wait(60) == -9, "what went wrong stands above, on standard error"
     store = Store(database_url)
     till = Till(store, SystemClock(), owner="the next", tenant=next(iter(_tenants(store))))
     assert till.account() == (0, backlog_process.CALLS * 100)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import pytest
@@ -58,6 +55,7 @@ from core.telemetry import Metrics
 from tests import builders
 from tests.chore_process import EVERY_SECONDS
 from tests.conftest import START
+from tests.forks import Forked
 from tests.tills import Till
 from tests.wayward_store import WaywardStore, backlog_of
 
@@ -691,8 +689,7 @@ def test_of_two_processes_one_does_it(database_url: str, tmp_path: Path) -> None
     path.touch()
     processes = {}
     for _ in range(2):
-        command = [sys.executable, "-m", "tests.chore_process", database_url, str(path)]
-        process = subprocess.Popen(command, stdin=PIPE, stdout=DEVNULL, cwd=Path(__file__).parents[2])
+        process = Forked("-m", "tests.chore_process", database_url, str(path))
         processes[str(process.pid)] = process
 
     def log() -> list[list[str]]:
@@ -716,6 +713,4 @@ def test_of_two_processes_one_does_it(database_url: str, tmp_path: Path) -> None
     finally:
         for process in processes.values():
             process.kill()
-            process.wait()
-            assert process.stdin is not None
-            process.stdin.close()
+            process.close()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from sqlmodel import col, select
 
@@ -18,6 +15,7 @@ from core.tables import Account, GenerationRow, LedgerEntry, Tenant
 from tests import cut_process
 from tests.conftest import START
 from tests.core.test_repricing import DAY, TENANTS, World
+from tests.forks import Forked
 
 CALLS = 6 * cut_process.AT_ONCE
 
@@ -37,9 +35,8 @@ def world(store: Store) -> World:
 
 def cut(url: str, deed: str, pieces: int, where: str) -> None:
     """Let another process begin the work, and be killed."""
-    command = [sys.executable, "-m", "tests.cut_process", url, deed, str(pieces), where]
-    ended = subprocess.run(command, capture_output=True, check=False, timeout=60)
-    assert ended.returncode == -9, ended.stderr.decode()
+    with Forked("-m", "tests.cut_process", url, deed, str(pieces), where) as process:
+        assert process.wait(60) == -9, "what went wrong stands above, on standard error"
 
 
 @pytest.mark.parametrize("where", ["between", "inside"])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +24,11 @@ from core.people._passwords import AT_ONCE, MOST_BYTES, Passwords, chosen, norma
 from core.people._sessions import KNOWN_SECONDS, MOST_OF_ONE, SEEN_EVERY, digest_of
 from core.people._throttle import PER_ADDRESS, PER_NAME_AND_ADDRESS
 from core.principals import LOCAL_OPERATOR, Permission, Principal, Role
-from core.settings import ROOT
 from core.store import Store
 from core.tables import AuditEntry, Tenant
 from core.tenants import Tenants
 from tests.builders import person
+from tests.forks import Forked
 
 PASSWORD, OTHER = "correct horse battery", "staple a second time"
 HERE, THERE = "198.51.100.1", "203.0.113.9"
@@ -294,22 +293,14 @@ for number in range(12):
 
 def test_all_processes_count_together(database_url: str) -> None:
     """Three that are tried at once look at as many passwords as one would."""
-    command = [sys.executable, "-c", GUESSING, database_url]
-    piped: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    processes = [subprocess.Popen(command, **piped) for _ in range(3)]
-    try:
+    with ExitStack() as stack:
+        processes = [stack.enter_context(Forked("-c", GUESSING, database_url)) for _ in range(3)]
         for one in processes:
-            assert one.stdout
             assert one.stdout.readline() == "ready\n"
         for one in processes:
-            assert one.stdin
             one.stdin.write("\n")
             one.stdin.flush()
-        ends = [end for one in processes for end in one.communicate(timeout=60)[0].split()]
-    finally:
-        for one in processes:
-            one.kill()
-            one.wait()
+        ends = [end for one in processes for end in one.stdout.read().split()]
     counted = Counter(one for one in ends if one in {"Unauthenticated", "RateLimited"})
     assert counted == {"Unauthenticated": PER_NAME_AND_ADDRESS, "RateLimited": 36 - PER_NAME_AND_ADDRESS}
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from contextlib import ExitStack
-from subprocess import PIPE
 from typing import Any, Self
 
-from core.settings import ROOT
+from tests.forks import Forked
 
 QUESTIONS, TURNS = 12, 4
 
@@ -18,29 +15,23 @@ class Process:
     """One process of its own."""
 
     def __init__(self, url: str) -> None:
-        command = [sys.executable, "-m", "tests.reasking", url]
-        self._popen = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT)
+        self._process = Forked("-m", "tests.reasking", url)
 
     def say(self, *words: Any) -> None:
         """Send a line."""
-        assert self._popen.stdin is not None
-        self._popen.stdin.write(f"{json.dumps(words)}\n")
-        self._popen.stdin.flush()
+        self._process.stdin.write(f"{json.dumps(words)}\n")
+        self._process.stdin.flush()
 
     def hear(self) -> Any:
         """Wait for an answer."""
-        assert self._popen.stdout is not None
-        return json.loads(self._popen.stdout.readline())
+        return json.loads(self._process.stdout.readline())
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._popen.kill()
-        self._popen.wait()
-        for pipe in (self._popen.stdin, self._popen.stdout):
-            assert pipe is not None
-            pipe.close()
+        self._process.kill()
+        self._process.close()
 
 
 def test_each_attempt_has_one_successor_whoever_is_asked(pg_database_url: str) -> None:

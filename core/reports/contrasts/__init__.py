@@ -25,7 +25,7 @@ from core.reports.reading import Reading
 from core.reports.value_names import value_names
 from core.tables import GenerationRow
 
-MOST_COMPARED = 200_000
+MOST_COMPARED = 50_000
 """Calls on either side that are counted; of more it is a sample of about so many."""
 _PARTS = 65_536
 _PART = literal_column("(generation.started_at % 1000003) * 7919 % 65536", BigInteger)
