@@ -48,7 +48,7 @@ UTC_SCALE = alt.Scale(type="utc", nice=False)
 PLAIN: dict[str, Any] = {"grid": False, "domain": False, "ticks": False, "labelPadding": 6, "title": None}
 RULED: dict[str, Any] = PLAIN | {"grid": True}
 PERCENTILES = {"p50": "#8D4DA8", "p95": "#0F7898", "p99": "#B04907"}
-SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : datum.value + ' ms'"
+SECONDS = "datum.value >= 1000 ? format(datum.value / 1000, '.1~f') + ' s' : format(datum.value, '.3~r') + ' ms'"
 
 
 class Picked(NamedTuple):
