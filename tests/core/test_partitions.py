@@ -296,6 +296,8 @@ def test_sums_are_what_the_calls_of_two_months_say(cut: Store, monkeypatch: pyte
     """Whatever comes, goes, is corrected and folded on both sides of a month's border."""
     monkeypatch.setattr("tests.core.test_rollups.DAY", NOVEMBER - timedelta(days=1))
     monkeypatch.setattr("tests.core.test_rollups.DAYS", (NOVEMBER - timedelta(days=1), NOVEMBER))
+    with cut.writing() as session:
+        session.add_all(builders.tenant(name, NOVEMBER) for name in ("acme", "globex"))
     world, chance = World(cut, Random(11)), Random(12)  # noqa: S311 no secret
     for _ in range(60):
         chance.choice(STEPS)(world)
