@@ -38,7 +38,11 @@ IS_LEFT: ContextVar[Callable[[], bool] | None] = ContextVar("is_left", default=N
 """Says, to any thread, whether nobody waits any longer for what is asked in this one; without it somebody does."""
 
 
-class NobodyWaits(Unavailable):
+class GivenUp(Unavailable):
+    """A look took longer than it may: that says nothing against the database that was asked."""
+
+
+class NobodyWaits(GivenUp):
     """A look was given up, as whoever wanted to know has gone on."""
 
 
@@ -70,12 +74,17 @@ class Looks:
             Unavailable: the database does not answer, or the look took longer than it may.
 
         """
-        with ExitStack() as stack:
-            now = self._of_replica(stack, scope, sees_all=sees_all)
-            if now is None:
-                now = stack.enter_context(reading(self._store, scope, sees_all=sees_all))
-            stack.enter_context(_bounded(now.connection, self._seconds))
-            yield now
+        of_copy = None
+        try:
+            with ExitStack() as stack:
+                of_copy = self._of_replica(stack, scope, sees_all=sees_all)
+                now = of_copy or stack.enter_context(reading(self._store, scope, sees_all=sees_all))
+                stack.enter_context(_bounded(now.connection, self._seconds))
+                yield now
+        except (DBAPIError, Unavailable) as error:
+            if of_copy is not None and not isinstance(error, GivenUp):
+                self._rests_until = self._clock.now() + _RESTS  # who asks again, asks the main database
+            raise
 
     def _of_replica(self, stack: ExitStack, scope: TenantScope, *, sees_all: bool) -> Reading | None:
         now = self._clock.now()
@@ -119,7 +128,7 @@ def _bounded(connection: Connection, seconds: float) -> Generator[None]:
         yield
         return
     driver: Any = connection.connection.driver_connection
-    lock, is_done, why = threading.Lock(), threading.Event(), list[Unavailable]()
+    lock, is_done, why = threading.Lock(), threading.Event(), list[GivenUp]()
 
     def watch() -> None:
         clock = SystemClock()  # a database takes real time, whatever the time is said to be
@@ -146,14 +155,14 @@ def _bounded(connection: Connection, seconds: float) -> Generator[None]:
 
 def _wait(
     clock: SystemClock, is_done: threading.Event, seconds: float, is_left: Callable[[], bool] | None
-) -> Unavailable | None:
+) -> GivenUp | None:
     """Wait until it is done, and return ``None``; or until it is to be given up, and return the reason."""
     ends = clock.monotonic() + seconds if seconds else float("inf")
     wanted_at = clock.monotonic()
     while not clock.wait(is_done, min(max(0.0, ends - clock.monotonic()), _AGAIN_SECONDS if is_left else seconds)):
         now = clock.monotonic()
         if now >= ends:
-            return Unavailable(
+            return GivenUp(
                 f"The answer took longer than {seconds:g} s and was given up: choose a shorter time, or one tenant. "
                 "REPORT_SECONDS says how long it may take."
             )

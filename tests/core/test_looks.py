@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from core.clock import ManualClock
 from core.errors import Unavailable
@@ -91,5 +92,13 @@ def test_a_copy_is_asked_where_it_answers(store: Store, copy_url: str) -> None:
         clock.advance(31)
         looks._replica = Store(copy_url)  # it is there again
         assert calls(looks) == 1
+        with closing(Store(copy_url)) as other, other.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE generation RENAME TO elsewhere")
+        with pytest.raises((DBAPIError, Unavailable)):
+            calls(looks)
+        assert calls(looks) == 0, "one that fails on a question is left as well"
+        clock.advance(31)
+        with pytest.raises((DBAPIError, Unavailable)):
+            calls(looks)
     with closing(Looks(store, clock)) as looks:
         assert looks.replica() is None
